@@ -1,1 +1,107 @@
-//! squall-engine
+//! The engine: a scenario and its system in, a record of what happened out.
+//!
+//! ```text
+//! Loaded ──plan──▶ Plan ──▶ start ─▶ setup ─▶ gate ─▶ load + faults ─▶ settle ─▶ final reads ─▶ stop
+//!                             │                            │
+//!                          backend                    proxies, one on each edge
+//!                             └────────── facts ───────────┴──▶ journal ──▶ record.ndjson
+//! ```
+//!
+//! It knows no service: all it knows of a system is in that system's file.
+
+#![expect(
+    clippy::disallowed_methods,
+    reason = "the engine is the harness's edge to the operating system: it starts threads, tasks and processes itself"
+)]
+
+use std::{path::PathBuf, sync::Arc, time::Duration};
+
+use squall_record::{Backend, Seed, Source};
+use squall_scenario::Loaded;
+
+pub mod error;
+pub mod interrupt;
+pub mod progress;
+
+pub use error::EngineError;
+pub use interrupt::Interrupt;
+pub use progress::{Event, Progress, Silent};
+
+/// How to run a scenario.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Where the system runs.
+    pub backend: Backend,
+    /// In place of the scenario's own seed.
+    pub seed: Option<Seed>,
+    /// The folder that gets a folder for each run, and the link `latest`: `target/squall/runs`.
+    pub runs: PathBuf,
+    /// The folder that the system file lies in; its `root` counts from here.
+    pub system_folder: PathBuf,
+    /// Whether the services' data stays after the run. The record and the logs always stay.
+    pub keep: bool,
+    /// How long a service may take to become ready. Default 20 s.
+    pub ready_within: Duration,
+}
+
+impl Options {
+    /// As processes, with the scenario's seed and the defaults.
+    pub fn new(runs: impl Into<PathBuf>, system_folder: impl Into<PathBuf>) -> Self {
+        Options {
+            backend: Backend::Process,
+            seed: None,
+            runs: runs.into(),
+            system_folder: system_folder.into(),
+            keep: false,
+            ready_within: Duration::from_secs(20),
+        }
+    }
+}
+
+/// What a run left behind.
+#[derive(Clone, Debug)]
+pub struct RunLeft {
+    /// The run's folder.
+    pub folder: PathBuf,
+    /// The record in it.
+    pub record: PathBuf,
+    /// From the first start of anything, once built, until the whole system was ready.
+    pub ready_after: Option<Duration>,
+    /// Why the environment failed, if it did. The record says so too.
+    pub environment_failed: Option<String>,
+    /// Whether the run was interrupted.
+    pub interrupted: bool,
+}
+
+/// Plays one scenario and leaves its record.
+///
+/// May be called from any tokio runtime: a run lives on threads of its own, so several run side by
+/// side. Dropping the future interrupts the run, which then heals and stops by itself.
+pub async fn run(
+    system: Source,
+    scenario: Source,
+    loaded: Loaded,
+    options: Options,
+    progress: Arc<dyn Progress>,
+    interrupt: Interrupt,
+) -> Result<RunLeft, EngineError> {
+    let _ = (system, scenario, loaded, options, progress, interrupt);
+    Err(EngineError::NotRun("the engine is being built".to_owned()))
+}
+
+/// What `clean` found and did.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Cleaned {
+    /// Runs whose harness is gone and that had left something.
+    pub runs: Vec<PathBuf>,
+    /// Process groups that were still alive and are not any more.
+    pub killed_groups: Vec<u32>,
+    /// Data folders that were removed.
+    pub removed: Vec<PathBuf>,
+}
+
+/// Undoes what killed runs under this folder left behind, and touches nothing else.
+pub fn clean(runs: &std::path::Path) -> std::io::Result<Cleaned> {
+    let _ = runs;
+    Ok(Cleaned::default())
+}
