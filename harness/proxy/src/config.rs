@@ -1,0 +1,68 @@
+//! What a link is: where it listens, whose calls pass through it, and where they lead.
+
+use std::{net::SocketAddr, sync::Arc};
+
+use squall_record::{Edge, Seed};
+
+use crate::{counters::EdgeCounters, template};
+
+/// One listener of the proxy: one instance of a caller, on one edge (or on the several edges behind a gateway).
+#[derive(Clone, Debug)]
+pub struct LinkConfig {
+    /// The link's number in the plan; connections and calls carry it.
+    pub id: u32,
+    /// Which instance of the caller this listener is for, from 0.
+    pub caller: u32,
+    /// Where to listen; port 0 takes a free one, [`crate::Proxy::addr`] tells which.
+    pub listen: SocketAddr,
+    /// Where calls lead. One entry, or one for each path prefix of a gateway.
+    pub upstreams: Vec<Upstream>,
+    /// What every probability and jitter is drawn from.
+    pub seed: Seed,
+    /// The longest body that facts keep, in bytes. Longer ones pass as they are and are cut in the evidence.
+    pub body_bytes_kept_max: usize,
+}
+
+/// The default of [`LinkConfig::body_bytes_kept_max`], in bytes.
+pub const BODY_BYTES_KEPT: usize = 64 * 1024;
+
+/// One callee behind a link.
+#[derive(Clone, Debug)]
+pub struct Upstream {
+    /// The edge its calls are recorded on.
+    pub edge: Edge,
+    /// The path prefix by which a gateway's calls are led here: `/payments`. Empty takes all.
+    /// The longest prefix that matches on a segment's border wins.
+    pub prefix: String,
+    /// The callee's instances, taken in turn, one for each connection.
+    pub instances: Vec<SocketAddr>,
+    /// The calls that the system file knows on this edge, most specific first.
+    pub routes: Vec<Route>,
+    /// Counts shared by every link of the edge: give each link of one edge a clone of the same `Arc`.
+    pub counters: Arc<EdgeCounters>,
+}
+
+impl Upstream {
+    /// A callee that takes every call of its link.
+    pub fn new(edge: Edge, instances: Vec<SocketAddr>) -> Upstream {
+        Upstream { edge, prefix: String::new(), instances, routes: Vec::new(), counters: Arc::default() }
+    }
+}
+
+/// A call that the system file knows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Route {
+    /// Its name in facts: `POST payment /api/v1/payments`.
+    pub name: String,
+    /// The method, in capitals.
+    pub method: String,
+    /// The path, `{param}` standing for one segment or a part of one.
+    pub path: String,
+}
+
+impl Route {
+    /// Whether a request goes this way. The query plays no part.
+    pub fn matches(&self, method: &str, path_and_query: &str) -> bool {
+        self.method == method && template::matches(&self.path, template::path_of(path_and_query))
+    }
+}

@@ -1,0 +1,263 @@
+//! Faults on an edge: what each does, and to which calls. `scenario-language.md` has the table.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use squall_record::Edge;
+
+/// A fault: a value with an inverse. [`crate::Proxy::inject`] puts it in force, [`crate::Proxy::heal`] takes it away.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Fault {
+    /// Its name, unique on a link.
+    pub name: String,
+    /// Its place in the scenario file: faults act in this order, and the first that answers ends the chain.
+    pub order: u32,
+    /// Only this edge of a gateway's link; `None` is every edge of the link.
+    pub edge: Option<Edge>,
+    /// What it does.
+    pub inject: Inject,
+    /// Which calls it acts on. Faults on bytes and on connects cannot be narrowed.
+    pub matching: Match,
+    /// Whether live connections are kept by a fault that would drop them: `live: keep`.
+    pub keeps_live: bool,
+}
+
+impl Fault {
+    /// A fault on every call of the link, first in order.
+    pub fn new(name: impl Into<String>, inject: Inject) -> Fault {
+        Fault { name: name.into(), order: 0, edge: None, inject, matching: Match::default(), keeps_live: false }
+    }
+}
+
+/// What a fault does.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Inject {
+    // On the bytes of connections; live ones are kept.
+    /// Bytes arrive later, by `delay ± jitter` for each chunk.
+    Latency {
+        /// How much later.
+        delay: Duration,
+        /// How much more or less than that, at most.
+        jitter: Duration,
+        /// Which way.
+        stream: Side,
+    },
+    /// Bytes flow at most so fast, each connection on its own.
+    Bandwidth {
+        /// Bytes a second, above 0.
+        bytes_per_second: f64,
+        /// Which way.
+        stream: Side,
+    },
+    /// The close arrives later; data does not.
+    SlowClose {
+        /// How much later.
+        delay: Duration,
+        /// Which way.
+        stream: Side,
+    },
+    /// Bytes arrive in small pieces.
+    Slice {
+        /// A piece's size, above 0.
+        average_bytes: u32,
+        /// How much more or less than that, at most; less than the average.
+        size_variation_bytes: u32,
+        /// The gap between two pieces.
+        delay: Duration,
+        /// Which way.
+        stream: Side,
+    },
+    /// The connection closes after so many bytes, counted from its opening or, on a live one, from the fault's start.
+    LimitData {
+        /// How many bytes pass.
+        bytes: u64,
+        /// Which way they are counted.
+        stream: Side,
+    },
+
+    // On connections; live ones are dropped unless `keeps_live`.
+    /// Connections are accepted and never answered. Those that lost bytes close as it heals.
+    BlackHole,
+    /// Connections are reset, `after` the first byte that comes from the caller. Live ones are reset as it starts.
+    Reset {
+        /// How long bytes pass as ever before the reset; with zero nothing is forwarded.
+        after: Duration,
+    },
+    /// A connect fails at once.
+    Refuse,
+    /// A connect never completes.
+    HangConnect,
+    /// Open connections stall, new connects hang; as it heals, everything flows on.
+    Partition {
+        /// Whether only caller → callee is cut.
+        one_way: bool,
+    },
+
+    // On calls; live connections are kept.
+    /// An answer in place of the call.
+    Respond(Respond),
+    /// The request is forwarded later.
+    Delay {
+        /// How much later.
+        delay: Duration,
+    },
+    /// The answer breaks off after so many bytes of its body, then the connection is closed.
+    CutResponse {
+        /// How many bytes of the body, chunk framing not counted, pass.
+        after_bytes: u64,
+    },
+    /// The answer's body is damaged.
+    CorruptBody {
+        /// The field, dots between the levels; `None` is the whole body.
+        field: Option<String>,
+        /// How.
+        kind: Corruption,
+    },
+    /// The call is forwarded, its answer read to the end and recorded, then lost.
+    LoseResponse {
+        /// What the caller is given instead.
+        then: Then,
+    },
+}
+
+/// Which direction bytes go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    /// Towards the callee.
+    Upstream,
+    /// Towards the caller.
+    Downstream,
+}
+
+/// What the caller is given in place of a lost answer.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Then {
+    /// A reset.
+    Reset,
+    /// An orderly close.
+    Close,
+    /// Nothing, until it hangs up or the fault heals.
+    Hang,
+    /// Another answer.
+    Respond(Respond),
+}
+
+/// An answer of our own.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Respond {
+    /// The status, 200–599.
+    pub status: u16,
+    /// Headers. `content-length` is ours to write; `content-type` is JSON for a body unless given.
+    pub headers: BTreeMap<String, String>,
+    /// The body.
+    pub body: Option<serde_json::Value>,
+}
+
+impl Respond {
+    /// An answer of this status with nothing more.
+    pub fn status(status: u16) -> Respond {
+        Respond { status, headers: BTreeMap::new(), body: None }
+    }
+}
+
+/// How a body is damaged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Corruption {
+    /// The field (or the body) is gone.
+    Remove,
+    /// The field is null.
+    Null,
+    /// The body stops being JSON.
+    Garble,
+}
+
+/// Which calls a fault acts on. A call that does not match is not eligible.
+#[derive(Clone, Debug, PartialEq, Default)]
+pub struct Match {
+    /// Only calls of this method and path template.
+    pub call: Option<CallMatch>,
+    /// Only requests with this header, and this value if one is given.
+    pub header: Option<(String, Option<String>)>,
+    /// Only the n-th distinct operation (trace) among the matching calls, from 1; first attempts only.
+    pub nth: Option<u32>,
+    /// Only every n-th distinct operation among the matching calls; first attempts only.
+    pub every: Option<u32>,
+    /// Only this share of the calls, chosen by identity; the rest is eligible and `not struck`.
+    pub probability: Option<f64>,
+}
+
+impl Match {
+    /// Whether it narrows nothing.
+    pub fn is_unconditional(&self) -> bool {
+        *self == Match::default()
+    }
+}
+
+/// Calls of one method and path template.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CallMatch {
+    /// The method, in capitals.
+    pub method: String,
+    /// The path, `{param}` standing for one segment or a part of one.
+    pub path: String,
+}
+
+/// What a fault did on one link while it was in force.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Hits {
+    /// Calls (or connections of what is not HTTP) that it could have acted on.
+    pub eligible: u64,
+    /// Those that it did act on.
+    pub applied: u64,
+}
+
+impl std::ops::AddAssign for Hits {
+    fn add_assign(&mut self, other: Hits) {
+        self.eligible += other.eligible;
+        self.applied += other.applied;
+    }
+}
+
+/// What starting a fault did at once.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Injected {
+    /// Live connections that it dropped.
+    pub dropped_connections: u64,
+}
+
+/// A fault that cannot be put in force on a link.
+#[derive(Debug, thiserror::Error)]
+pub enum CannotInject {
+    /// A name is taken.
+    #[error("a fault `{0}` is already in force on this link: heal it first, or give each its own name")]
+    NameTaken(String),
+    /// The link does not lead there.
+    #[error("fault `{fault}` is on edge `{edge}`, which this link does not lead to")]
+    UnknownEdge {
+        /// The fault.
+        fault: String,
+        /// Its edge.
+        edge: Edge,
+    },
+    /// A fault that acts before there is a call was narrowed to some calls.
+    #[error("fault `{0}` acts on bytes or connects, so `match` cannot narrow it to some calls: leave out its `match`")]
+    CannotMatch(String),
+    /// A parameter is out of its range.
+    #[error("fault `{fault}`: {why}")]
+    BadParameter {
+        /// The fault.
+        fault: String,
+        /// What is wrong, and what is right.
+        why: String,
+    },
+    /// The proxy was stopped.
+    #[error("fault `{0}`: the proxy was stopped")]
+    Stopped(String),
+    /// The listening socket could not be changed.
+    #[error("fault `{fault}`: the listening socket could not be changed: {why}")]
+    Socket {
+        /// The fault.
+        fault: String,
+        /// What the system said.
+        why: std::io::Error,
+    },
+}
