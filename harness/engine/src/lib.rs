@@ -22,7 +22,13 @@ use squall_scenario::Loaded;
 pub mod error;
 pub mod interrupt;
 pub mod progress;
+mod folder;
+mod wire;
+mod journal;
+mod process;
+pub mod clean;
 
+pub use clean::{Cleaned, clean};
 pub use error::EngineError;
 pub use interrupt::Interrupt;
 pub use progress::{Event, Progress, Silent};
@@ -87,21 +93,4 @@ pub async fn run(
 ) -> Result<RunLeft, EngineError> {
     let _ = (system, scenario, loaded, options, progress, interrupt);
     Err(EngineError::NotRun("the engine is being built".to_owned()))
-}
-
-/// What `clean` found and did.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Cleaned {
-    /// Runs whose harness is gone and that had left something.
-    pub runs: Vec<PathBuf>,
-    /// Process groups that were still alive and are not any more.
-    pub killed_groups: Vec<u32>,
-    /// Data folders that were removed.
-    pub removed: Vec<PathBuf>,
-}
-
-/// Undoes what killed runs under this folder left behind, and touches nothing else.
-pub fn clean(runs: &std::path::Path) -> std::io::Result<Cleaned> {
-    let _ = runs;
-    Ok(Cleaned::default())
 }
