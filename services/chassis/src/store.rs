@@ -1,0 +1,193 @@
+//! [`Sqlite`]: a service's SQLite file, one whole transaction per call, on a store thread of the host.
+//!
+//! A service has a store trait of its own, whose async methods are one transaction each; this is what its SQLite
+//! implementation stands on. Nothing here shows in such a trait but [`StoreError`], so that another database can stand
+//! behind it.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use rusqlite::{Connection, Transaction, TransactionBehavior};
+use squall_host::{Env, StoreThread};
+use tokio::sync::oneshot;
+
+use crate::{config::DatabaseUrl, problem::Problem};
+
+/// What a store could not do.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum StoreError {
+    /// The database cannot be reached, is locked, full or read-only. It may pass; what was asked did not happen, unless
+    /// the connection was lost while committing.
+    #[error("the database is not available: {0}")]
+    Unavailable(String),
+    /// Another transaction was first. Trying again may succeed.
+    #[error("the transaction conflicts with another: {0}")]
+    Conflict(String),
+    /// A mistake of ours: SQL that is wrong, a value that does not fit, a broken rule of the schema.
+    #[error("the store is at fault: {0}")]
+    Bug(String),
+}
+
+impl From<rusqlite::Error> for StoreError {
+    fn from(error: rusqlite::Error) -> Self {
+        use rusqlite::ErrorCode::*;
+        let text = error.to_string();
+        match error.sqlite_error_code() {
+            Some(DatabaseBusy | DatabaseLocked) => StoreError::Conflict(text),
+            Some(
+                PermissionDenied
+                | OutOfMemory
+                | ReadOnly
+                | OperationInterrupted
+                | SystemIoFailure
+                | DatabaseCorrupt
+                | DiskFull
+                | CannotOpen
+                | FileLockingProtocolFailed
+                | NotADatabase,
+            ) => StoreError::Unavailable(text),
+            _ => StoreError::Bug(text),
+        }
+    }
+}
+
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Unavailable(_) | StoreError::Conflict(_) => {
+                tracing::warn!(%error, "the store could not answer");
+                Problem::unavailable("the store cannot answer at the moment", std::time::Duration::from_secs(1))
+            }
+            StoreError::Bug(_) => {
+                tracing::error!(%error, "the store is at fault");
+                Problem::internal()
+            }
+        }
+    }
+}
+
+/// One step of a schema's history, applied once, in order. The text of one that has been released never changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Migration {
+    /// Its name, shown in errors.
+    pub name: &'static str,
+    /// Its statements.
+    pub sql: &'static str,
+}
+
+/// A SQLite database. Clones are the same one.
+#[derive(Clone)]
+pub struct Sqlite {
+    connection: Arc<Mutex<Connection>>,
+    thread: Arc<dyn StoreThread>,
+}
+
+impl Sqlite {
+    /// Opens the database, creating it if it is not there, and brings its schema up to date.
+    pub async fn open(env: &Env, url: &DatabaseUrl, migrations: &'static [Migration]) -> Result<Self, StoreError> {
+        let thread: Arc<dyn StoreThread> = Arc::from(env.store_thread("sqlite"));
+        let path = url.sqlite_path().to_owned();
+        let connection = on(&*thread, move || {
+            let mut connection = Connection::open(path)?;
+            prepare(&connection)?;
+            migrate(&mut connection, migrations)?;
+            Ok(connection)
+        });
+        Ok(Sqlite { connection: Arc::new(Mutex::new(connection.await?)), thread })
+    }
+
+    /// A database whose connection somebody else keeps, so that it outlives a simulated crash of its service.
+    pub async fn adopt(
+        env: &Env,
+        connection: Arc<Mutex<Connection>>,
+        migrations: &'static [Migration],
+    ) -> Result<Self, StoreError> {
+        let store = Sqlite { connection, thread: Arc::from(env.store_thread("sqlite")) };
+        store
+            .with_connection(move |connection| {
+                prepare(connection)?;
+                migrate(connection, migrations)
+            })
+            .await?;
+        Ok(store)
+    }
+
+    /// Runs `work` as one transaction that may write: committed if it is `Ok`, rolled back if not.
+    ///
+    /// If the returned future is dropped, the transaction still happens, whole or not at all.
+    pub async fn write<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Transaction<'_>) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        self.with_connection(|connection| {
+            // Immediate: a writer waits for its turn here, not at its first write, where SQLite could only fail.
+            let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            let answer = work(&transaction)?;
+            transaction.commit()?;
+            Ok(answer)
+        })
+        .await
+    }
+
+    /// Runs `work` as one transaction that only reads: all of it sees one moment.
+    pub async fn read<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Transaction<'_>) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        self.with_connection(|connection| {
+            let transaction = connection.transaction_with_behavior(TransactionBehavior::Deferred)?;
+            work(&transaction)
+        })
+        .await
+    }
+
+    /// Whether the database answers, for readiness.
+    pub async fn ping(&self) -> Result<(), StoreError> {
+        self.read(|transaction| Ok(transaction.query_row("SELECT 1", [], |_| Ok(()))?)).await
+    }
+
+    async fn with_connection<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Connection) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let connection = Arc::clone(&self.connection);
+        // A panic in `work` rolled its transaction back while unwinding, so the connection is good.
+        on(&*self.thread, move || work(&mut connection.lock().unwrap_or_else(PoisonError::into_inner))).await
+    }
+}
+
+/// Runs `work` on the store thread and waits for it.
+fn on<T: Send + 'static>(
+    thread: &dyn StoreThread,
+    work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
+) -> impl Future<Output = Result<T, StoreError>> + Send {
+    let (answer, answered) = oneshot::channel();
+    thread.run(Box::new(move || {
+        let _ = answer.send(work());
+    }));
+    async move { answered.await.unwrap_or_else(|_| Err(StoreError::Bug("the store's work panicked".to_owned()))) }
+}
+
+fn prepare(connection: &Connection) -> Result<(), StoreError> {
+    connection.busy_timeout(std::time::Duration::from_secs(2))?;
+    connection.pragma_update(None, "journal_mode", "WAL")?;
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.pragma_update(None, "foreign_keys", true)?;
+    connection.set_prepared_statement_cache_capacity(64);
+    Ok(())
+}
+
+/// Applies what `PRAGMA user_version` says is not yet applied, each migration in a transaction with its number.
+fn migrate(connection: &mut Connection, migrations: &[Migration]) -> Result<(), StoreError> {
+    for (number, migration) in (1_i64..).zip(migrations) {
+        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let applied: i64 = transaction.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+        if applied >= number {
+            continue;
+        }
+        let failed = |error: rusqlite::Error| StoreError::Bug(format!("migration `{}`: {error}", migration.name));
+        transaction.execute_batch(migration.sql).map_err(failed)?;
+        transaction.pragma_update(None, "user_version", number)?;
+        transaction.commit()?;
+    }
+    Ok(())
+}
