@@ -1,0 +1,54 @@
+//! The service whole: its configuration, its store and its routes, on the chassis.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use chassis::config::DatabaseUrl;
+use chassis::{About, App, Configuration, Server, Start, StartError, Variables};
+use squall_host::Env;
+
+use crate::store::Store;
+use crate::store::sqlite::SqliteStore;
+use crate::{api, openapi};
+
+/// What this service is called.
+pub const ABOUT: About = About {
+    name: "inventory",
+    version: env!("CARGO_PKG_VERSION"),
+    summary: "counts stock, promises it to orders, and sells it or puts it back",
+};
+
+/// What this service reads from its environment, beside what every service does.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Config {
+    /// Where the stock is kept.
+    pub database: DatabaseUrl,
+}
+
+impl Configuration for Config {
+    fn read(variables: &mut Variables) -> Option<Self> {
+        let database = variables.required("DATABASE_URL", "sqlite:inventory.db", "where the stock is kept");
+        Some(Config { database: database? })
+    }
+}
+
+/// Opens the store and puts the routes before it.
+pub async fn build(start: Start<Config>) -> Result<App, StartError> {
+    let store = SqliteStore::open(&start.env, &start.config.database).await?;
+    Ok(app(Arc::new(store), start.env))
+}
+
+/// The service over any store. It is ready when its own database answers.
+pub fn app(store: Arc<dyn Store>, env: Env) -> App {
+    let asked = Arc::clone(&store);
+    let ready = move || {
+        let store = Arc::clone(&asked);
+        async move { store.ping().await.map_err(|error| error.to_string()) }
+    };
+    App::new(api::router(store, env), ready, openapi::document())
+}
+
+/// Serves on `env` what `variables` say, as the binary does in its process.
+pub async fn start(env: &Env, variables: BTreeMap<String, String>) -> Result<Server, StartError> {
+    chassis::start(env, variables, build).await
+}

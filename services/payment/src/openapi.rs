@@ -1,0 +1,194 @@
+//! The description of the HTTP surface, as `/openapi.json` gives it. A test holds it against the router.
+
+use serde_json::{Value, json};
+
+use crate::domain::{AMOUNT_MAX, Method, NAME_CHARS_MAX, Status};
+
+/// The OpenAPI 3.1 document of this service.
+pub fn document() -> Value {
+    json!({
+        "openapi": "3.1.0",
+        "info": {
+            "title": "payment",
+            "version": env!("CARGO_PKG_VERSION"),
+            "description": "Takes money for orders, and gives it back. Both once, however often they are asked for."
+        },
+        "paths": paths(),
+        "components": { "schemas": schemas() }
+    })
+}
+
+fn paths() -> Value {
+    json!({
+        "/api/v1/payments": { "post": {
+            "operationId": "charge",
+            "summary": "Charge a payment method for an order, once per idempotency key",
+            "parameters": [{
+                "name": "Idempotency-Key", "in": "header", "required": true, "schema": { "$ref": "#/components/schemas/Name" }
+            }],
+            "requestBody": { "required": true, "content": json_of("Charge") },
+            "responses": {
+                "201": {
+                    "description": "Captured; now, or before under this key (then `Idempotency-Replayed: true`)",
+                    "content": json_of("Payment")
+                },
+                "402": problem("The bank refused: `card-declined` or `insufficient-funds`"),
+                "409": problem("`idempotency-key-reused` with another body, or `payment-voided` before"),
+                "422": problem("The request is not valid")
+            }
+        } },
+        "/api/v1/payments/summary": { "get": {
+            "operationId": "summary",
+            "summary": "Sums over all orders",
+            "responses": { "200": { "description": "The sums", "content": json_of("Summary") } }
+        } },
+        "/api/v1/payments/{order_id}": { "get": {
+            "operationId": "account",
+            "summary": "Everything known of an order",
+            "parameters": [order_id()],
+            "responses": {
+                "200": { "description": "The order's captures", "content": json_of("Account") },
+                "404": problem("Nothing was ever asked about the order"),
+                "422": problem("The order's name is not valid")
+            }
+        } },
+        "/api/v1/payments/{order_id}/refunds": { "post": {
+            "operationId": "refund",
+            "summary": "Give back every capture of an order in full, and take no later charge for it",
+            "parameters": [order_id()],
+            "responses": {
+                "200": {
+                    "description": "Given back, now or before; `voided` where there was nothing to give back",
+                    "content": json_of("Refund")
+                },
+                "422": problem("The order's name is not valid")
+            }
+        } }
+    })
+}
+
+fn schemas() -> Value {
+    let name = json!({ "$ref": "#/components/schemas/Name" });
+    let amount = json!({ "type": "integer", "minimum": 1, "maximum": AMOUNT_MAX, "description": "in minor units" });
+    let sum = json!({ "type": "integer", "minimum": 0, "description": "in minor units" });
+    let currency = json!({ "type": "string", "pattern": "^[A-Z]{3}$", "description": "an ISO 4217 code" });
+    let count = json!({ "type": "integer", "minimum": 0 });
+    json!({
+        "Name": { "type": "string", "minLength": 1, "maxLength": NAME_CHARS_MAX, "pattern": "^[!-~]+$" },
+        "Charge": object(json!({
+            "order_id": name, "amount": amount, "currency": currency,
+            "payment_method": { "enum": Method::ALL.map(Method::word) }
+        })),
+        "Payment": object(json!({
+            "payment_id": { "type": "string" }, "order_id": name, "status": { "const": Status::Captured.word() },
+            "amount": amount, "currency": currency
+        })),
+        "Refund": object(json!({
+            "order_id": name, "status": { "enum": [Status::Refunded.word(), Status::Voided.word()] }, "refunded": sum
+        })),
+        "Account": object(json!({
+            "order_id": name, "status": { "enum": Status::ALL.map(Status::word) },
+            "captures": { "type": "array", "items": object(json!({
+                "payment_id": { "type": "string" }, "amount": amount, "currency": currency,
+                "refunded": { "type": "boolean" }
+            })) }
+        })),
+        "Summary": object(json!({ "captured": sum, "refunded": sum, "payments": count, "voided": count })),
+        "Problem": {
+            "type": "object",
+            "description": "RFC 9457",
+            "required": ["type", "title", "status"],
+            "properties": {
+                "type": { "type": "string", "format": "uri" }, "title": { "type": "string" },
+                "status": { "type": "integer" }, "detail": { "type": "string" }
+            }
+        }
+    })
+}
+
+/// An object all of whose members are always there.
+fn object(properties: Value) -> Value {
+    let required: Vec<&String> = properties.as_object().into_iter().flat_map(|members| members.keys()).collect();
+    json!({ "type": "object", "required": required, "properties": properties })
+}
+
+fn order_id() -> Value {
+    json!({ "name": "order_id", "in": "path", "required": true, "schema": { "$ref": "#/components/schemas/Name" } })
+}
+
+fn json_of(schema: &str) -> Value {
+    json!({ "application/json": { "schema": { "$ref": format!("#/components/schemas/{schema}") } } })
+}
+
+fn problem(description: &str) -> Value {
+    let schema = json!({ "$ref": "#/components/schemas/Problem" });
+    json!({ "description": description, "content": { "application/problem+json": { "schema": schema } } })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::{BTreeMap, BTreeSet};
+    use std::sync::Arc;
+
+    use axum::body::Body;
+    use axum::http::{Method, Request, StatusCode};
+    use chassis::config::DatabaseUrl;
+    use squall_host::Env;
+    use squall_host::real::Real;
+    use tower::ServiceExt;
+
+    use super::*;
+    use crate::api;
+    use crate::store::sqlite::SqliteStore;
+
+    /// Every method of every path of the router, found by asking: all others are 405.
+    async fn served() -> BTreeMap<String, BTreeSet<String>> {
+        let env = Env::new(Real::seeded(1));
+        let store = SqliteStore::open(&env, &DatabaseUrl("sqlite::memory:".to_owned())).await.expect("a store");
+        let router = api::router(Arc::new(store), env);
+        let mut served: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+        for (path, _) in api::routes() {
+            let methods = served.entry(path.to_owned()).or_default();
+            for method in [Method::GET, Method::PUT, Method::POST, Method::PATCH, Method::DELETE] {
+                let request = Request::builder().method(&method).uri(path.replace(['{', '}'], "x"));
+                let request = request.body(Body::empty()).expect("a request");
+                let answer = router.clone().oneshot(request).await.expect("an answer");
+                if answer.status() != StatusCode::METHOD_NOT_ALLOWED {
+                    methods.insert(method.as_str().to_lowercase());
+                }
+            }
+        }
+        served
+    }
+
+    fn members(value: &Value) -> BTreeSet<String> {
+        value.as_object().into_iter().flat_map(|members| members.keys().cloned()).collect()
+    }
+
+    #[tokio::test]
+    async fn the_document_lists_exactly_what_the_router_serves() {
+        let document = document();
+        let paths = document["paths"].as_object().expect("paths");
+        let listed: BTreeMap<_, _> = paths.iter().map(|(path, methods)| (path.clone(), members(methods))).collect();
+        assert_eq!(listed, served().await);
+    }
+
+    #[test]
+    fn every_reference_leads_to_a_schema_and_every_parameter_is_declared() {
+        let document = document();
+        let schemas = members(&document["components"]["schemas"]);
+        let text = document.to_string();
+        let referred = text.split("\"#/components/schemas/").skip(1).filter_map(|rest| rest.split('"').next());
+        let referred: BTreeSet<String> = referred.map(str::to_owned).collect();
+        assert_eq!(referred, schemas, "each is referred to, and each is there");
+        for (path, methods) in document["paths"].as_object().expect("paths") {
+            let needed: BTreeSet<&str> =
+                path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}')).collect();
+            for (method, operation) in methods.as_object().expect("methods") {
+                let listed = operation["parameters"].as_array().into_iter().flatten().filter(|p| p["in"] == "path");
+                let listed: BTreeSet<&str> = listed.filter_map(|p| p["name"].as_str()).collect();
+                assert_eq!(listed, needed, "{method} {path}");
+            }
+        }
+    }
+}

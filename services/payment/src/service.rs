@@ -1,0 +1,51 @@
+//! The service whole: its configuration, its store and its routes, on the chassis.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use chassis::config::DatabaseUrl;
+use chassis::{About, App, Configuration, Server, Start, StartError, Variables};
+use squall_host::Env;
+
+use crate::store::Store;
+use crate::store::sqlite::SqliteStore;
+use crate::{api, openapi};
+
+/// What this service is called.
+pub const ABOUT: About =
+    About { name: "payment", version: env!("CARGO_PKG_VERSION"), summary: "takes money for orders, and gives it back" };
+
+/// What this service reads from its environment, beside what every service does.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Config {
+    /// Where the payments are kept.
+    pub database: DatabaseUrl,
+}
+
+impl Configuration for Config {
+    fn read(variables: &mut Variables) -> Option<Self> {
+        let database = variables.required("DATABASE_URL", "sqlite:payment.db", "where the payments are kept");
+        Some(Config { database: database? })
+    }
+}
+
+/// Opens the store and puts the routes before it.
+pub async fn build(start: Start<Config>) -> Result<App, StartError> {
+    let store = SqliteStore::open(&start.env, &start.config.database).await?;
+    Ok(app(Arc::new(store), start.env))
+}
+
+/// The service over any store. It is ready when its own database answers.
+pub fn app(store: Arc<dyn Store>, env: Env) -> App {
+    let asked = Arc::clone(&store);
+    let ready = move || {
+        let store = Arc::clone(&asked);
+        async move { store.ping().await.map_err(|error| error.to_string()) }
+    };
+    App::new(api::router(store, env), ready, openapi::document())
+}
+
+/// Serves on `env` what `variables` say, as the binary does in its process.
+pub async fn start(env: &Env, variables: BTreeMap<String, String>) -> Result<Server, StartError> {
+    chassis::start(env, variables, build).await
+}
