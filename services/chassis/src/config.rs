@@ -11,7 +11,7 @@
 //!     fn read(variables: &mut Variables) -> Option<Self> {
 //!         let wait = variables.optional("WAIT_MS", Milliseconds(2_000), "how long an order is waited for");
 //!         let database = variables.required("DATABASE_URL", "sqlite:PATH", "where the orders are kept");
-//!         Some(Config { wait: wait?.0, database: database? })
+//!         Some(Config { wait: wait?.duration(), database: database? })
 //!     }
 //! }
 //!

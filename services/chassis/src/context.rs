@@ -176,7 +176,6 @@ impl Context {
         CURRENT.try_with(Clone::clone).ok()
     }
 
-    #[expect(dead_code, reason = "the log will ask")]
     /// Asks the current context without cloning it.
     pub(crate) fn with_current<T>(ask: impl FnOnce(&Context) -> T) -> Option<T> {
         CURRENT.try_with(ask).ok()

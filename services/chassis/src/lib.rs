@@ -10,7 +10,7 @@
 //!
 //! The modules in reading order: [`run`](mod@run) (a service's `main`), [`config`] and [`policy`] (its environment), [`serve`](mod@serve),
 //! [`context`] (trace, correlation, deadline), [`extract`] and [`problem`] (requests and errors), [`client`] (calls),
-//! [`store`], [`outbox`], [`metrics`], [`mutant`].
+//! [`store`], [`outbox`], [`metrics`], [`log`], [`mutant`].
 
 pub mod run;
 pub mod config;
@@ -23,6 +23,7 @@ pub mod client;
 pub mod store;
 pub mod outbox;
 pub mod metrics;
+pub mod log;
 pub mod mutant;
 
 pub use client::{Answer, Call, CallError, Client};

@@ -20,7 +20,11 @@ pub const TYPE_BASE: &str = "https://squall.example/problems/";
 /// assert_eq!(short.to_json()["sku"], "widget");
 /// ```
 #[derive(Clone, Debug, PartialEq)]
-pub struct Problem {
+pub struct Problem(Box<Parts>);
+
+/// Boxed, as a handler's `Result` is as large as the larger of its two sides.
+#[derive(Clone, Debug, PartialEq)]
+struct Parts {
     status: StatusCode,
     kind: Cow<'static, str>,
     title: Cow<'static, str>,
@@ -32,7 +36,14 @@ pub struct Problem {
 impl Problem {
     /// A problem of `kind` (the last part of its `type`, in kebab case) with a title that is the same for all of a kind.
     pub fn new(status: StatusCode, kind: impl Into<Cow<'static, str>>, title: impl Into<Cow<'static, str>>) -> Self {
-        Problem { status, kind: kind.into(), title: title.into(), detail: None, members: Map::new(), retry_after: None }
+        Problem(Box::new(Parts {
+            status,
+            kind: kind.into(),
+            title: title.into(),
+            detail: None,
+            members: Map::new(),
+            retry_after: None,
+        }))
     }
 
     /// 404 `not-found`: what was asked for is not there.
@@ -59,42 +70,42 @@ impl Problem {
 
     /// Says what is wrong with this very request.
     pub fn detail(mut self, detail: impl Into<String>) -> Self {
-        self.detail = Some(detail.into());
+        self.0.detail = Some(detail.into());
         self
     }
 
     /// Adds an extension member beside the standard ones, say the SKU that is short.
     pub fn member(mut self, name: &str, value: impl Into<Value>) -> Self {
-        self.members.insert(name.to_owned(), value.into());
+        self.0.members.insert(name.to_owned(), value.into());
         self
     }
 
     /// Tells the caller when to come back (`Retry-After`, whole seconds, rounded up).
     pub fn retry_after(mut self, wait: Duration) -> Self {
-        self.retry_after = Some(wait);
+        self.0.retry_after = Some(wait);
         self
     }
 
     /// The status.
     pub fn status(&self) -> StatusCode {
-        self.status
+        self.0.status
     }
 
     /// The last part of the `type`.
     pub fn kind(&self) -> &str {
-        &self.kind
+        &self.0.kind
     }
 
     /// The body.
     pub fn to_json(&self) -> Value {
         let mut body = Map::new();
-        body.insert("type".to_owned(), format!("{TYPE_BASE}{}", self.kind).into());
-        body.insert("title".to_owned(), self.title.clone().into());
-        body.insert("status".to_owned(), self.status.as_u16().into());
-        if let Some(detail) = &self.detail {
+        body.insert("type".to_owned(), format!("{TYPE_BASE}{}", self.0.kind).into());
+        body.insert("title".to_owned(), self.0.title.clone().into());
+        body.insert("status".to_owned(), self.0.status.as_u16().into());
+        if let Some(detail) = &self.0.detail {
             body.insert("detail".to_owned(), detail.clone().into());
         }
-        for (name, value) in &self.members {
+        for (name, value) in &self.0.members {
             body.entry(name.clone()).or_insert_with(|| value.clone());
         }
         Value::Object(body)
@@ -103,10 +114,10 @@ impl Problem {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let mut response = (self.status, self.to_json().to_string()).into_response();
+        let mut response = (self.0.status, self.to_json().to_string()).into_response();
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
-        if let Some(wait) = self.retry_after {
+        if let Some(wait) = self.0.retry_after {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(whole_seconds(wait)));
         }
         response

@@ -84,6 +84,15 @@ impl Breaker {
         }
     }
 
+    /// The phase last entered: an open breaker becomes half-open by being asked.
+    pub fn entered(&self) -> Phase {
+        match self.state {
+            State::Closed { .. } => Phase::Closed,
+            State::Open { .. } => Phase::Open,
+            State::HalfOpen { .. } => Phase::HalfOpen,
+        }
+    }
+
     /// How long [`Breaker::admit`] would refuse; `None` if it would permit. Changes nothing.
     pub fn refuses_for(&self, now: At) -> Option<Duration> {
         match self.state {

@@ -5,7 +5,10 @@
 
 use std::{
     io,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -52,28 +55,32 @@ impl Pool {
         Pool { env: env.clone(), address: address.into(), idle: Arc::default() }
     }
 
-    /// One request and its whole answer, on an idle connection or a new one.
+    /// One request and its whole answer, on an idle connection or a new one. `begun` is true from just before the
+    /// request could be written, so that whoever drops this future knows whether it was.
     ///
     /// An idle connection that turns out closed before a byte of the request was written is passed over: hyper hands
     /// the request back, which is its proof that it was not begun.
-    pub(super) async fn exchange(&self, request: Request<Full<Bytes>>) -> Result<Answer, Lost> {
+    pub(super) async fn exchange(&self, request: Request<Full<Bytes>>, begun: &AtomicBool) -> Result<Answer, Lost> {
         let mut request = request;
-        while let Some(mut sender) = self.checkout() {
+        loop {
+            let (mut sender, is_new) = match self.checkout() {
+                Some(sender) => (sender, false),
+                None => (self.connect().await.map_err(Lost::NotConnected)?, true),
+            };
+            begun.store(true, Ordering::Relaxed);
             match sender.try_send_request(request).await {
                 Ok(response) => return self.finish(sender, response).await,
                 Err(mut error) => match error.take_message() {
-                    Some(unsent) => request = unsent,
+                    Some(unsent) => {
+                        begun.store(false, Ordering::Relaxed);
+                        if is_new {
+                            return Err(Lost::NotConnected(io::Error::other(error.into_error())));
+                        }
+                        request = unsent;
+                    }
                     None => return Err(Lost::Sent(error.into_error())),
                 },
             }
-        }
-        let mut sender = self.connect().await.map_err(Lost::NotConnected)?;
-        match sender.try_send_request(request).await {
-            Ok(response) => self.finish(sender, response).await,
-            Err(mut error) => match error.take_message() {
-                Some(_) => Err(Lost::NotConnected(io::Error::from(io::ErrorKind::ConnectionAborted))),
-                None => Err(Lost::Sent(error.into_error())),
-            },
         }
     }
 

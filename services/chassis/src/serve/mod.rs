@@ -1,4 +1,15 @@
 //! [`serve`]: a service's router on HTTP/1 over a host, with what every service has.
+//!
+//! ```text
+//! connections ──▶ requests: context, deadline, bulkhead, panics, metrics, log ──▶ routes: the service's own, and
+//!                                                                     /healthz /readyz /metrics /openapi.json
+//! ```
+
+mod connections;
+mod request;
+mod routes;
+
+pub use connections::Server;
 
 use std::{future::Future, io, sync::Arc, time::Duration};
 
@@ -10,6 +21,7 @@ use crate::{
     config::{Address, Configuration, Milliseconds, Variables},
     metrics::Metrics,
 };
+use request::Requests;
 
 /// Whether the service can do its work now, asked of its own database and of nothing else.
 pub type Ready = Arc<dyn Fn() -> BoxFuture<'static, Result<(), String>> + Send + Sync>;
@@ -76,52 +88,10 @@ impl Configuration for ServeSettings {
     }
 }
 
-/// A service that is being served.
-pub struct Server {
-    address: String,
-    stop: tokio::sync::watch::Sender<bool>,
-    stopped: tokio::sync::oneshot::Receiver<()>,
-}
-
-impl Server {
-    /// `host:port` as bound.
-    pub fn address(&self) -> &str {
-        &self.address
-    }
-
-    /// Stops accepting, lets the requests under way finish within the bound, and returns when all is closed.
-    pub async fn stop(self) {
-        let _ = self.stop.send(true);
-        let _ = self.stopped.await;
-    }
-}
-
 /// Serves `app` until it is stopped. Returns when it listens.
 pub async fn serve(env: &Env, settings: ServeSettings, app: App, metrics: Metrics) -> io::Result<Server> {
-    let mut listener = env.listen(&settings.listen.0).await?;
-    let address = listener.address();
-    let (stop, mut stopping) = tokio::sync::watch::channel(false);
-    let (done, stopped) = tokio::sync::oneshot::channel();
-    let _ = (app.ready, app.openapi, metrics);
-    let accepting = env.clone();
-    env.spawn(async move {
-        loop {
-            let stream = tokio::select! {
-                biased;
-                _ = stopping.changed() => break,
-                stream = listener.accept() => stream,
-            };
-            let Ok(stream) = stream else { continue };
-            let service = hyper_util::service::TowerToHyperService::new(app.router.clone());
-            accepting.spawn(async move {
-                let _ = hyper::server::conn::http1::Builder::new()
-                    .auto_date_header(false)
-                    .timer(hyper_util::rt::TokioTimer::new())
-                    .serve_connection(hyper_util::rt::TokioIo::new(stream), service)
-                    .await;
-            });
-        }
-        let _ = done.send(());
-    });
-    Ok(Server { address, stop, stopped })
+    let listener = env.listen(&settings.listen.0).await?;
+    let router = routes::complete(app, settings.body_bytes_max, metrics.clone());
+    let requests = Requests::new(env, router, &settings, metrics);
+    Ok(connections::accept(env, listener, &settings, requests))
 }
