@@ -1,1 +1,2 @@
-//! order
+//! The order service.
+pub mod saga;
