@@ -1,0 +1,233 @@
+//! What must outlive the process, and the transactions that change it.
+//!
+//! Each method of [`Store`] is one whole transaction, so that nothing is ever half written: not an end without its
+//! event, not an intent without the claim that entitled us to it. The trait knows no SQL; [`sqlite`] is the
+//! implementation for a file.
+//!
+//! **Claims.** Several instances may share one database. A pending order has an owner, a lease and a claim number.
+//! Whoever takes an order over raises the number, and every write names the number that it was made under, so that an
+//! instance that slept through its lease can write nothing more.
+
+pub mod sqlite;
+mod rows;
+
+use chassis::{
+    context::StoredContext,
+    outbox::{CloudEvent, Outbox},
+};
+use squall_host::BoxFuture;
+
+use crate::{
+    domain::{Order, OrderRequest, Status},
+    saga::{Action, Entry},
+};
+
+pub use chassis::store::StoreError;
+
+/// What every method answers with.
+pub type Answer<'a, T> = BoxFuture<'a, Result<T, StoreError>>;
+
+/// Who holds an order, and until when.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lease {
+    /// The instance.
+    pub owner: String,
+    /// A number drawn at its start, that tells this life of it from the earlier ones.
+    pub life: i64,
+    /// The end of the lease, in milliseconds since 1970.
+    pub until_ms: i64,
+}
+
+/// The right to write to one order's saga. It is lost for good when another instance takes the order over.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Claim {
+    /// The order.
+    pub order_id: String,
+    /// How many times the order has been taken over.
+    pub number: i64,
+}
+
+/// An order about to be placed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewOrder {
+    /// Its identifier.
+    pub order_id: String,
+    /// The client's key.
+    pub idempotency_key: String,
+    /// What is asked for.
+    pub request: OrderRequest,
+    /// What it costs, in minor units.
+    pub amount: i64,
+    /// The currency of the amount.
+    pub currency: String,
+    /// The trace and the correlation id of the request.
+    pub context: StoredContext,
+    /// Now, in milliseconds since 1970.
+    pub now_ms: i64,
+}
+
+/// What came of placing an order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Placed {
+    /// It is new, pending and ours.
+    New(Box<OpenSaga>),
+    /// The key is known, and stands for this order of an equal request.
+    Known(Box<Order>),
+    /// The key is known and stands for another request.
+    KeyReused,
+}
+
+/// A pending order in our hands, with its log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OpenSaga {
+    /// The order.
+    pub order: Order,
+    /// Our right to it.
+    pub claim: Claim,
+    /// Everything that was written of it, oldest first.
+    pub log: Vec<Entry>,
+}
+
+/// Entries to write in one transaction.
+///
+/// Writing the same page again changes nothing and answers [`Written::Yes`], so that a commit of unknown fate can be
+/// repeated.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Page {
+    /// Its number under its claim, from 1.
+    pub number: i64,
+    /// The entries, in order. An end may only be the last.
+    pub entries: Vec<Entry>,
+    /// The event that goes with an end.
+    pub event: Option<CloudEvent>,
+    /// Whether a person should look.
+    pub needs_attention: bool,
+    /// Now, in milliseconds since 1970.
+    pub now_ms: i64,
+    /// The lease is prolonged to this time.
+    pub lease_until_ms: i64,
+}
+
+impl Page {
+    /// Whether the page takes the saga forward, which a requested cancellation forbids.
+    pub fn goes_forward(&self) -> bool {
+        self.entries.iter().any(|entry| matches!(entry, Entry::Intent(Action::Do(_)) | Entry::Confirmed))
+    }
+}
+
+/// What came of writing a page.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Written {
+    /// It is on disk.
+    Yes,
+    /// Nothing was written: it would have gone forward, and a cancellation has been asked for.
+    CancellationRequested,
+    /// Nothing was written: the order is another's now, or has ended.
+    ClaimLost,
+}
+
+/// What came of asking for a cancellation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Cancellation {
+    /// There is no such order.
+    Unknown,
+    /// The order is pending and will be cancelled.
+    Accepted(Box<Order>),
+    /// It is cancelled already.
+    Cancelled(Box<Order>),
+    /// It is confirmed: too late.
+    Confirmed(Box<Order>),
+}
+
+/// Which orders to list.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Filter {
+    /// Only this customer's.
+    pub customer_id: Option<String>,
+    /// Only those of this status.
+    pub status: Option<Status>,
+    /// Only those placed before the order with this sequence number.
+    pub before: Option<i64>,
+    /// At most so many.
+    pub limit: u32,
+}
+
+/// Figures over all orders.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Summary {
+    /// Orders confirmed.
+    pub confirmed: i64,
+    /// Orders cancelled.
+    pub cancelled: i64,
+    /// Orders whose saga has not ended.
+    pub pending: i64,
+    /// Pending orders whose undoing needs a person's attention.
+    pub needs_attention: i64,
+    /// Sum of the confirmed orders' amounts, in minor units.
+    pub confirmed_total: i64,
+    /// Pieces in all confirmed orders.
+    pub confirmed_quantity: i64,
+}
+
+/// One row of the saga log, with its times. Later rounds of an undo are counted on the row of the first.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogRow {
+    /// What was written.
+    pub entry: Entry,
+    /// The idempotency key that the call carried, for an intent.
+    pub key: Option<String>,
+    /// How many times.
+    pub times: i64,
+    /// When first, in milliseconds since 1970.
+    pub first_at_ms: i64,
+    /// When last, in milliseconds since 1970.
+    pub last_at_ms: i64,
+}
+
+/// The order database. Each method is one transaction; so are those of its [`Outbox`].
+pub trait Store: Outbox {
+    /// Writes a new order with a claim on it, unless its key is known.
+    fn place(&self, new: NewOrder, lease: Lease) -> Answer<'_, Placed>;
+
+    /// Appends to an order's log under a claim; an end changes the order's status and puts its event into the outbox.
+    fn write(&self, claim: Claim, page: Page) -> Answer<'_, Written>;
+
+    /// Notes that a pending order shall be cancelled.
+    fn request_cancellation(&self, order_id: String) -> Answer<'_, Cancellation>;
+
+    /// Takes over at most `limit` pending orders that this life does not hold, oldest first.
+    fn take_over(&self, lease: Lease, whose: Whose, limit: u32) -> Answer<'_, Vec<OpenSaga>>;
+
+    /// Prolongs the lease of every pending order that this life holds.
+    fn prolong(&self, lease: Lease) -> Answer<'_, ()>;
+
+    /// One order.
+    fn order(&self, order_id: String) -> Answer<'_, Option<Order>>;
+
+    /// The order placed under this key.
+    fn order_by_key(&self, idempotency_key: String) -> Answer<'_, Option<Order>>;
+
+    /// Orders with their sequence numbers, newest first.
+    fn list(&self, filter: Filter) -> Answer<'_, Vec<(i64, Order)>>;
+
+    /// Figures over all orders.
+    fn summary(&self) -> Answer<'_, Summary>;
+
+    /// An order's saga log, oldest first; `None` without such an order.
+    fn saga_log(&self, order_id: String) -> Answer<'_, Option<Vec<LogRow>>>;
+
+    /// Whether the database answers.
+    fn ping(&self) -> Answer<'_, ()>;
+}
+
+/// Whose pending orders to take over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Whose {
+    /// This owner's, held by an earlier life of it: their driver died with it.
+    OwnOfEarlierLives,
+    /// Anybody's whose lease has ended.
+    Expired {
+        /// Now, in milliseconds since 1970.
+        now_ms: i64,
+    },
+}
