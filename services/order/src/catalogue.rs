@@ -1,6 +1,6 @@
 //! What the shop sells, and for how much.
 
-use std::{collections::BTreeMap, str::FromStr};
+use std::{collections::BTreeMap, fmt, str::FromStr};
 
 /// Prices by SKU, in minor units (cents) of one currency.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,6 +56,16 @@ impl Default for Catalogue {
     }
 }
 
+impl fmt::Display for Catalogue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:", self.currency)?;
+        for (n, (sku, price)) in self.prices.iter().enumerate() {
+            write!(f, "{}{sku}={price}", if n == 0 { "" } else { "," })?;
+        }
+        Ok(())
+    }
+}
+
 impl FromStr for Catalogue {
     type Err = NotACatalogue;
 
@@ -92,6 +102,7 @@ mod tests {
     #[test]
     fn the_default_is_what_its_text_says() {
         assert_eq!("EUR:widget=499,gadget=1299".parse(), Ok(Catalogue::default()));
+        assert_eq!(Catalogue::default().to_string(), "EUR:gadget=1299,widget=499");
     }
 
     #[test]

@@ -83,7 +83,7 @@ impl Driver {
             }
         };
         let run = Run { driver: self, open, saga, unwritten: Vec::new(), page: 0, flagged: false, told };
-        context.scope(run.to_its_end()).await;
+        context.scope(run.drive()).await;
     }
 
     async fn flag(&self, open: &OpenSaga) {
@@ -117,7 +117,7 @@ struct Run {
 struct TakenOver;
 
 impl Run {
-    async fn to_its_end(mut self) {
+    async fn drive(mut self) {
         let order_id = self.open.order.order_id.clone();
         loop {
             let turn = match self.saga.next() {
@@ -243,7 +243,12 @@ impl Run {
             rounds,
             "an undo comes to nothing and needs attention; it is tried on without end"
         );
-        self.driver.metrics.add("sagas_needing_attention_total", "Sagas whose undo came to nothing again and again.", &[], 1);
+        self.driver.metrics.add(
+            "sagas_needing_attention_total",
+            "Sagas whose undo came to nothing again and again.",
+            &[],
+            1,
+        );
     }
 
     fn pause(&self) -> Duration {

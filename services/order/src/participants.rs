@@ -63,7 +63,9 @@ impl Participants for HttpParticipants {
             let (order_id, name, result) = (&order.order_id, action.name(), outcome.name());
             match (&outcome, &answer) {
                 (Outcome::Done, _) => tracing::debug!(order_id, call = name, result, "called"),
-                (_, Ok(answer)) => tracing::info!(order_id, call = name, result, status = answer.status.as_u16(), "called"),
+                (_, Ok(answer)) => {
+                    tracing::info!(order_id, call = name, result, status = answer.status.as_u16(), "called")
+                }
                 (_, Err(error)) => tracing::info!(order_id, call = name, result, %error, "called"),
             }
             outcome
@@ -126,10 +128,7 @@ fn says_so(order_id: &str, action: Action, answer: &Answer) -> bool {
 /// only, a redirection of nothing, a 5xx may come from something in between.
 fn is_refusal(status: StatusCode) -> bool {
     status.is_client_error()
-        && !matches!(
-            status,
-            StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_EARLY | StatusCode::TOO_MANY_REQUESTS
-        )
+        && !matches!(status, StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_EARLY | StatusCode::TOO_MANY_REQUESTS)
 }
 
 fn refusal(answer: &Answer) -> Refusal {
@@ -170,9 +169,13 @@ mod tests {
 
     #[test]
     fn only_what_the_callee_itself_refused_is_a_refusal() {
-        let declined = json!({"type": "https://squall.example/problems/card-declined", "title": "No", "detail": "declined"});
+        let declined =
+            json!({"type": "https://squall.example/problems/card-declined", "title": "No", "detail": "declined"});
         let Outcome::Refused(refusal) = of(answered(402, declined)) else { panic!("a 402 is a refusal") };
-        assert_eq!((refusal.status, refusal.problem.as_str(), refusal.detail.as_str()), (402, "card-declined", "declined"));
+        assert_eq!(
+            (refusal.status, refusal.problem.as_str(), refusal.detail.as_str()),
+            (402, "card-declined", "declined")
+        );
         for status in [307, 408, 425, 429, 500, 502, 503, 504] {
             assert_eq!(of(answered(status, json!({}))), Outcome::Indeterminate, "{status}");
         }

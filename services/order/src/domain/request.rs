@@ -93,7 +93,11 @@ impl OrderRequest {
 }
 
 fn check_text(field: &'static str, text: &str) -> Result<(), Unacceptable> {
-    if (1..=TEXT_MAX).contains(&text.chars().count()) { Ok(()) } else { Err(Unacceptable::Text { field, max: TEXT_MAX }) }
+    if (1..=TEXT_MAX).contains(&text.chars().count()) {
+        Ok(())
+    } else {
+        Err(Unacceptable::Text { field, max: TEXT_MAX })
+    }
 }
 
 #[cfg(test)]

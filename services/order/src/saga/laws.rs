@@ -187,11 +187,8 @@ fn a_breaker_that_opens_after_a_swallowed_send_does_not_clear_the_doubt() {
 
 #[test]
 fn an_undo_that_comes_to_nothing_asks_for_attention_and_goes_on() {
-    let mut saga = Saga::replay(&[
-        Entry::Intent(Action::Do(Step::Reserve)),
-        Entry::UndoBegan(Cause::Requested),
-    ])
-    .unwrap();
+    let mut saga =
+        Saga::replay(&[Entry::Intent(Action::Do(Step::Reserve)), Entry::UndoBegan(Cause::Requested)]).unwrap();
     for round in 1..=5 {
         saga.apply(&Entry::Intent(Action::Undo(Step::Reserve))).unwrap();
         saga.apply(&Entry::Result(Action::Undo(Step::Reserve), Outcome::NothingSent)).unwrap();

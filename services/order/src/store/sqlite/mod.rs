@@ -14,7 +14,8 @@ use squall_host::{BoxFuture, Env};
 use super::*;
 
 /// The schema's history.
-pub const MIGRATIONS: &[Migration] = &[Migration { name: "orders", sql: include_str!("../../../migrations/sqlite.sql") }];
+pub const MIGRATIONS: &[Migration] =
+    &[Migration { name: "orders", sql: include_str!("../../../migrations/sqlite.sql") }];
 
 /// The order database in a SQLite file.
 #[derive(Clone)]

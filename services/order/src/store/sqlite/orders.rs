@@ -73,12 +73,7 @@ pub(super) fn list(tx: &Transaction<'_>, filter: &Filter) -> Result<Vec<(i64, Or
     );
     let mut statement = tx.prepare_cached(&sql)?;
     let raws = statement.query_map(
-        params![
-            filter.customer_id,
-            filter.status.map(Status::name),
-            filter.before.unwrap_or(i64::MAX),
-            filter.limit,
-        ],
+        params![filter.customer_id, filter.status.map(Status::name), filter.before.unwrap_or(i64::MAX), filter.limit,],
         RawOrder::of,
     )?;
     raws.map(|raw| raw.map_err(StoreError::from).and_then(|raw| Ok((raw.seq, raw.order()?)))).collect()
@@ -165,11 +160,9 @@ impl RawOrder {
 }
 
 /// A stored context from its two columns.
-pub(super) fn context(
-    traceparent: &str,
-    correlation: String,
-) -> Result<chassis::context::StoredContext, StoreError> {
+pub(super) fn context(traceparent: &str, correlation: String) -> Result<chassis::context::StoredContext, StoreError> {
     let traceparent = traceparent.parse();
-    let traceparent = traceparent.map_err(|error: chassis::context::NotATraceParent| StoreError::Bug(error.to_string()))?;
+    let traceparent =
+        traceparent.map_err(|error: chassis::context::NotATraceParent| StoreError::Bug(error.to_string()))?;
     Ok(chassis::context::StoredContext { traceparent, correlation })
 }

@@ -69,14 +69,7 @@ fn append(tx: &Transaction<'_>, order: &Order, entry: &Entry, now_ms: i64) -> Re
                 "UPDATE saga_log SET times = times + 1, last_at = $5, detail = $6 \
                  WHERE order_id = $1 AND kind = $2 AND action = $3 AND COALESCE(outcome, '') = COALESCE($4, '')",
             )?
-            .execute(params![
-                order.order_id,
-                columns.kind,
-                columns.action,
-                columns.outcome,
-                now_ms,
-                columns.detail
-            ])?;
+            .execute(params![order.order_id, columns.kind, columns.action, columns.outcome, now_ms, columns.detail])?;
         if counted > 0 {
             return Ok(());
         }
@@ -107,8 +100,7 @@ pub(super) fn rows(tx: &Transaction<'_>, order_id: &str) -> Result<Vec<LogRow>, 
          FROM saga_log WHERE order_id = $1 ORDER BY n",
     )?;
     let read = |row: &Row<'_>| {
-        let columns =
-            Columns { kind: row.get(0)?, action: row.get(1)?, outcome: row.get(2)?, detail: row.get(3)? };
+        let columns = Columns { kind: row.get(0)?, action: row.get(1)?, outcome: row.get(2)?, detail: row.get(3)? };
         Ok((columns, row.get(4)?, row.get(5)?, row.get(6)?, row.get(7)?))
     };
     let rows = statement.query_map([order_id], read)?;
@@ -163,10 +155,8 @@ pub(super) fn take_over(
 }
 
 pub(super) fn prolong(tx: &Transaction<'_>, lease: &Lease) -> Result<(), StoreError> {
-    tx.prepare_cached(
-        "UPDATE orders SET lease_until = $3 WHERE owner = $1 AND life = $2 AND status = 'pending'",
-    )?
-    .execute(params![lease.owner, lease.life, lease.until_ms])?;
+    tx.prepare_cached("UPDATE orders SET lease_until = $3 WHERE owner = $1 AND life = $2 AND status = 'pending'")?
+        .execute(params![lease.owner, lease.life, lease.until_ms])?;
     Ok(())
 }
 

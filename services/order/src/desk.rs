@@ -1,0 +1,190 @@
+//! Where orders come in, and where those that a crash left open are taken up again.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use chassis::context::Context;
+use tokio::{
+    sync::watch,
+    time::{Instant, sleep, sleep_until, timeout_at},
+};
+
+use crate::{
+    domain::{Order, OrderRequest, Status},
+    driver::{Driver, Stage, millis},
+    participants::Shut,
+    store::{Lease, NewOrder, OpenSaga, Placed, StoreError, Whose},
+};
+
+/// Takes orders, drives their sagas, and knows which of them run in this process.
+#[derive(Clone)]
+pub struct Desk {
+    driver: Driver,
+    instance: String,
+    life: i64,
+    running: Arc<Mutex<BTreeMap<String, watch::Receiver<Stage>>>>,
+}
+
+/// Why an order was not taken.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NotTaken {
+    /// The key stands for another request.
+    KeyReused,
+    /// A participant would not be called. Nothing was written: the same key may be used again.
+    Shut(Shut),
+    /// The store could not answer. It may have been written: ask again under the same key.
+    Store(StoreError),
+}
+
+impl From<StoreError> for NotTaken {
+    fn from(error: StoreError) -> Self {
+        NotTaken::Store(error)
+    }
+}
+
+/// How many orders are taken over in one transaction.
+const TAKEN_AT_ONCE: u32 = 64;
+/// How often an order that runs elsewhere is looked at by those who wait for it here.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+
+impl Desk {
+    /// A desk of the instance of this name. Instances that share a database must have different names.
+    pub fn new(driver: Driver, instance: &str) -> Self {
+        let life = (driver.env.random_u64() >> 1) as i64;
+        Desk { driver, instance: instance.to_owned(), life, running: Arc::default() }
+    }
+
+    /// Takes an order and starts its saga, unless the key is known: then the order that it stands for.
+    ///
+    /// With a breaker open nothing is begun that could not be finished, and nothing is written.
+    pub async fn place(
+        &self,
+        context: &Context,
+        idempotency_key: String,
+        request: OrderRequest,
+        amount: i64,
+        currency: &str,
+    ) -> Result<Order, NotTaken> {
+        if let Some(known) = self.driver.store.order_by_key(idempotency_key.clone()).await? {
+            return if known.request == request { Ok(known) } else { Err(NotTaken::KeyReused) };
+        }
+        if let Some(shut) = self.driver.participants.shut() {
+            return Err(NotTaken::Shut(shut));
+        }
+        let new = NewOrder {
+            order_id: self.driver.env.new_id(),
+            idempotency_key,
+            request,
+            amount,
+            currency: currency.to_owned(),
+            context: context.stored(),
+            now_ms: self.driver.env.unix_ms(),
+        };
+        match self.driver.store.place(new, self.lease()).await? {
+            Placed::New(open) => {
+                let order = open.order.clone();
+                self.start(*open);
+                Ok(order)
+            }
+            Placed::Known(known) => Ok(*known),
+            Placed::KeyReused => Err(NotTaken::KeyReused),
+        }
+    }
+
+    /// Waits until the order has ended, or its undoing has to wait, but no longer than `at_most`; then the order.
+    pub async fn wait_for(&self, order: Order, at_most: Duration) -> Result<Order, StoreError> {
+        let until = Instant::now() + at_most;
+        if order.progress.status != Status::Pending {
+            return Ok(order);
+        }
+        let running = self.running().get(&order.order_id).cloned();
+        if let Some(mut running) = running {
+            // An error means that the driver is gone; whatever it left is in the store.
+            let _ = timeout_at(until, running.wait_for(|stage| *stage != Stage::Running)).await;
+            return self.read_again(order).await;
+        }
+        loop {
+            let order = self.read_again(order.clone()).await?;
+            let decided = order.progress.status != Status::Pending || order.progress.cause.is_some();
+            if decided || Instant::now() >= until {
+                return Ok(order);
+            }
+            sleep_until(until.min(Instant::now() + LOOK_EVERY)).await;
+        }
+    }
+
+    async fn read_again(&self, order: Order) -> Result<Order, StoreError> {
+        Ok(self.driver.store.order(order.order_id.clone()).await?.unwrap_or(order))
+    }
+
+    /// Takes up what earlier lives of this instance left open, then, for as long as the host lives, keeps the leases
+    /// of what runs here and takes over what other instances let lapse.
+    pub async fn keep(self) {
+        self.take_over_all(Whose::OwnOfEarlierLives).await;
+        loop {
+            sleep(self.driver.pacing.lease / 3).await;
+            if let Err(error) = self.driver.store.prolong(self.lease()).await {
+                tracing::warn!(%error, "leases could not be prolonged");
+                continue;
+            }
+            self.take_over_all(Whose::Expired { now_ms: self.driver.env.unix_ms() }).await;
+            self.measure().await;
+        }
+    }
+
+    async fn take_over_all(&self, whose: Whose) {
+        loop {
+            match self.driver.store.take_over(self.lease(), whose, TAKEN_AT_ONCE).await {
+                Ok(open) if open.is_empty() => return,
+                Ok(open) => {
+                    tracing::info!(orders = open.len(), ?whose, "open sagas are taken up");
+                    let labels = [("from", if whose == Whose::OwnOfEarlierLives { "earlier_life" } else { "other" })];
+                    let help = "Open sagas taken up from an earlier life or another instance.";
+                    self.driver.metrics.add("sagas_taken_up_total", help, &labels, open.len() as u64);
+                    open.into_iter().for_each(|open| self.start(open));
+                }
+                Err(error) if whose == Whose::OwnOfEarlierLives => {
+                    tracing::warn!(%error, "open sagas could not be read; trying again");
+                    sleep(self.driver.pacing.first_gap).await;
+                }
+                // The next round comes soon enough.
+                Err(error) => return tracing::warn!(%error, "lapsed sagas could not be read"),
+            }
+        }
+    }
+
+    async fn measure(&self) {
+        if let Ok(summary) = self.driver.store.summary().await {
+            let set = |name, help, value: i64| self.driver.metrics.set(name, help, &[], value as f64);
+            set("orders_pending", "Orders whose saga has not ended.", summary.pending);
+            set(
+                "orders_needing_attention",
+                "Orders whose undoing needs a person's attention.",
+                summary.needs_attention,
+            );
+        }
+    }
+
+    fn start(&self, open: OpenSaga) {
+        let order_id = open.order.order_id.clone();
+        let (told, heard) = watch::channel(Stage::Running);
+        self.running().insert(order_id.clone(), heard);
+        let (desk, driver) = (self.clone(), self.driver.clone());
+        self.driver.env.spawn(async move {
+            driver.run(open, told).await;
+            desk.running().remove(&order_id);
+        });
+    }
+
+    fn lease(&self) -> Lease {
+        let until_ms = self.driver.env.unix_ms() + millis(self.driver.pacing.lease);
+        Lease { owner: self.instance.clone(), life: self.life, until_ms }
+    }
+
+    fn running(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, watch::Receiver<Stage>>> {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
