@@ -7,8 +7,8 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, get, post, put};
-use chassis::extract::{Body, Json, Path};
-use chassis::problem::Problem;
+use chassis::extract::Body;
+use chassis::{Json, Metrics, Path, Problem};
 use serde::{Deserialize, Serialize};
 use squall_host::Env;
 
@@ -21,12 +21,13 @@ use crate::store::{Change, Committed, Consumed, Event, Received, Released, Reser
 pub struct App {
     store: Arc<dyn Store>,
     env: Env,
+    metrics: Metrics,
 }
 
 /// The service over a store. `env` gives the stamps.
-pub fn router(store: Arc<dyn Store>, env: Env) -> Router {
+pub fn router(store: Arc<dyn Store>, env: Env, metrics: Metrics) -> Router {
     let router = routes().into_iter().fold(Router::new(), |router, (path, handlers)| router.route(path, handlers));
-    router.with_state(App { store, env })
+    router.with_state(App { store, env, metrics })
 }
 
 /// Every path with its handlers, as `/openapi.json` lists them.
@@ -155,7 +156,10 @@ fn was_released(order: &OrderId) -> Problem {
 
 async fn reserve(State(app): State<App>, Json(body): Json<ReserveRequest>) -> Result<Response, Problem> {
     let (order, wanted) = (OrderId::new(body.order_id)?, items_of(body.items)?);
-    match app.store.reserve(order.clone(), wanted.clone(), app.env.unix_ms()).await? {
+    let reserved = app.store.reserve(order.clone(), wanted.clone(), app.env.unix_ms()).await?;
+    let help = "Reservations asked for, by what became of them.";
+    app.metrics.add("reservations_total", help, &[("outcome", reserved.word())], 1);
+    match reserved {
         Reserved::Held => {
             let body = ReservationBody::new(&order, Status::Held, Some(&wanted));
             Ok((StatusCode::CREATED, Json(body)).into_response())
@@ -220,8 +224,11 @@ async fn consume(State(app): State<App>, headers: HeaderMap, Body(body): Body) -
     let Some(change) = Change::from_event_type(&event.kind) else { return Ok(StatusCode::NO_CONTENT) };
     let order = OrderId::new(cloudevent::order_id(&event)?)?;
     let chassis::outbox::CloudEvent { source, id, kind, .. } = event;
-    let consumed = app.store.consume(Event { source, id: id.clone(), change, order: order.clone() }, app.env.unix_ms());
-    match consumed.await? {
+    let event = Event { source, id: id.clone(), change, order: order.clone() };
+    let consumed = app.store.consume(event, app.env.unix_ms()).await?;
+    let help = "Events taken, by what they did.";
+    app.metrics.add("events_consumed_total", help, &[("type", change.event_type()), ("effect", consumed.word())], 1);
+    match consumed {
         Consumed::Now(effect) if effect.needs_attention() => {
             let effect = effect.word();
             tracing::error!(%order, event = id, kind, effect, "order and inventory disagree; somebody has to look");

@@ -8,6 +8,20 @@
 //! The modules in reading order: [`domain`] (stock and reservations, and how each moves), [`store`] (each
 //! command as one whole transaction), [`cloudevent`] (reading an event), [`api`] (the HTTP surface),
 //! [`openapi`] (its description), [`service`] (all of it on the chassis).
+//!
+//! ```
+//! use inventory::domain::{Quantity, Stock, ToRelease, to_release};
+//!
+//! let delivered = Stock::default().receive(Quantity::new(10)?).expect("far from the bound");
+//! let promised = delivered.hold(Quantity::new(3)?).expect("enough on hand");
+//! assert_eq!((promised.on_hand, promised.reserved), (7, 3));
+//! assert_eq!(promised.hold(Quantity::new(8)?), None, "nothing is promised twice");
+//! assert_eq!(promised.put_back(Quantity::new(3)?), Some(delivered));
+//!
+//! // An order that nobody knows is released all the same: its reservation may still be on its way.
+//! assert_eq!(to_release(None), ToRelease::LeaveTombstone);
+//! # Ok::<(), inventory::domain::Mistake>(())
+//! ```
 
 pub mod domain;
 pub mod store;

@@ -79,6 +79,19 @@ pub enum Reserved {
     },
 }
 
+impl Reserved {
+    /// The word for it in metrics.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Reserved::Held => "held",
+            Reserved::Repeated(_) => "repeated",
+            Reserved::OtherItems => "reservation-differs",
+            Reserved::WasReleased => "reservation-released",
+            Reserved::Short { .. } => "out-of-stock",
+        }
+    }
+}
+
 /// What became of a request to commit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Committed {
@@ -163,6 +176,16 @@ pub enum Consumed {
     Now(Effect),
     /// It was consumed before; nothing changed.
     Before,
+}
+
+impl Consumed {
+    /// The word for it in metrics.
+    pub fn word(self) -> &'static str {
+        match self {
+            Consumed::Now(effect) => effect.word(),
+            Consumed::Before => "duplicate",
+        }
+    }
 }
 
 /// What an event did. The last two need a human: order and inventory disagree, and neither can be right alone.

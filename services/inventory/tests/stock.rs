@@ -332,3 +332,33 @@ async fn what_was_acknowledged_outlives_the_process() {
     reserve(&service, "gone", &[("widget", 1)]).await.assert_problem(409, "reservation-released");
     assert_eq!(widgets(&service).await, (7, 1, 2, 10));
 }
+
+/// A hand inside the database, beside the service's own connection.
+fn in_database(folder: &TempDir, sql: &str) {
+    let database = rusqlite::Connection::open(folder.path().join("inventory.db")).expect("the service's database");
+    database.execute_batch(sql).expect("the hand's statement");
+}
+
+#[tokio::test]
+async fn what_fails_midway_leaves_nothing_behind() {
+    let (folder, service) = stocked(10).await;
+    reserve(&service, "o1", &[("widget", 3)]).await;
+    for (table, statement) in [("reservation_items", "INSERT"), ("inbox", "INSERT"), ("stock", "UPDATE")] {
+        in_database(
+            &folder,
+            &format!("CREATE TRIGGER broken BEFORE {statement} ON {table} BEGIN SELECT RAISE(ABORT, 'broken'); END"),
+        );
+        if table != "inbox" {
+            reserve(&service, "o2", &[("widget", 1)]).await.assert_problem(500, "internal");
+        }
+        if table != "reservation_items" {
+            event(&service, "e1", "order.confirmed", "o1").await.assert_problem(500, "internal");
+        }
+        assert_eq!(widgets(&service).await, (7, 3, 0, 10), "{table}");
+        service.call("GET /api/v1/reservations/o2").await.assert_problem(404, "not-found");
+        in_database(&folder, "DROP TRIGGER broken");
+    }
+    assert_eq!(reserve(&service, "o2", &[("widget", 1)]).await.status, 201);
+    assert_eq!(event(&service, "e1", "order.confirmed", "o1").await.status, 204);
+    assert_eq!(widgets(&service).await, (6, 1, 3, 10), "all of it can be done afterwards");
+}

@@ -7,8 +7,7 @@ use axum::extract::State;
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, get, post};
-use chassis::extract::{IdempotencyKey, Json, Path};
-use chassis::problem::Problem;
+use chassis::{IdempotencyKey, Json, Metrics, Path, Problem};
 use serde::{Deserialize, Serialize};
 use squall_host::Env;
 
@@ -23,12 +22,13 @@ pub const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed")
 pub struct App {
     store: Arc<dyn Store>,
     env: Env,
+    metrics: Metrics,
 }
 
 /// The service over a store. `env` gives the stamps and the names of payments.
-pub fn router(store: Arc<dyn Store>, env: Env) -> Router {
+pub fn router(store: Arc<dyn Store>, env: Env, metrics: Metrics) -> Router {
     let router = routes().into_iter().fold(Router::new(), |router, (path, handlers)| router.route(path, handlers));
-    router.with_state(App { store, env })
+    router.with_state(App { store, env, metrics })
 }
 
 /// Every path with its handlers, as `/openapi.json` lists them.
@@ -81,7 +81,9 @@ async fn charge(
 ) -> Result<Response, Problem> {
     let (key, charge) = (Key::new(key)?, body.charge()?);
     let payment_id = PaymentId::new(format!("pay_{}", app.env.new_id()));
-    match app.store.charge(key, charge.clone(), payment_id, app.env.unix_ms()).await? {
+    let charged = app.store.charge(key, charge.clone(), payment_id, app.env.unix_ms()).await?;
+    app.metrics.add("charges_total", "Charges asked for, by what became of them.", &[("outcome", charged.word())], 1);
+    match charged {
         Charged::Now(payment_id, outcome) => Ok(charge_answer(&charge, &payment_id, outcome)),
         Charged::Before(payment_id, outcome) => {
             let mut answer = charge_answer(&charge, &payment_id, outcome);
@@ -129,6 +131,7 @@ async fn refund(State(app): State<App>, Path(order_id): Path<String>) -> Result<
     let order = OrderId::new(order_id)?;
     let refunded = app.store.refund(order.clone(), app.env.unix_ms()).await?;
     let status = if refunded.captures == 0 { Status::Voided } else { Status::Refunded };
+    app.metrics.add("refunds_total", "Refunds asked for, by what became of them.", &[("outcome", status.word())], 1);
     let body = RefundBody { order_id: order.to_string(), status: status.word(), refunded: refunded.amount };
     Ok(Json(body).into_response())
 }

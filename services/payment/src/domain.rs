@@ -315,8 +315,7 @@ impl Status {
     }
 }
 
-/// Sums over all orders. Minor units of different currencies are added up as they are; `payments` that
-/// are all in one currency make them an amount.
+/// Sums over all orders, in minor units whatever their currency: an amount only where all payments share one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Summary {
     /// What was ever taken, in minor units.

@@ -145,7 +145,7 @@ mod tests {
     async fn served() -> BTreeMap<String, BTreeSet<String>> {
         let env = Env::new(Real::seeded(1));
         let store = SqliteStore::open(&env, &DatabaseUrl("sqlite::memory:".to_owned())).await.expect("a store");
-        let router = api::router(Arc::new(store), env);
+        let router = api::router(Arc::new(store), env, chassis::Metrics::default());
         let mut served: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
         for (path, _) in api::routes() {
             let methods = served.entry(path.to_owned()).or_default();

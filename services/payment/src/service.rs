@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use chassis::config::DatabaseUrl;
-use chassis::{About, App, Configuration, Server, Start, StartError, Variables};
+use chassis::{About, App, Configuration, Metrics, Server, Start, StartError, Variables};
 use squall_host::Env;
 
 use crate::store::Store;
@@ -32,17 +32,17 @@ impl Configuration for Config {
 /// Opens the store and puts the routes before it.
 pub async fn build(start: Start<Config>) -> Result<App, StartError> {
     let store = SqliteStore::open(&start.env, &start.config.database).await?;
-    Ok(app(Arc::new(store), start.env))
+    Ok(app(Arc::new(store), start.env, start.metrics))
 }
 
 /// The service over any store. It is ready when its own database answers.
-pub fn app(store: Arc<dyn Store>, env: Env) -> App {
+pub fn app(store: Arc<dyn Store>, env: Env, metrics: Metrics) -> App {
     let asked = Arc::clone(&store);
     let ready = move || {
         let store = Arc::clone(&asked);
         async move { store.ping().await.map_err(|error| error.to_string()) }
     };
-    App::new(api::router(store, env), ready, openapi::document())
+    App::new(api::router(store, env, metrics), ready, openapi::document())
 }
 
 /// Serves on `env` what `variables` say, as the binary does in its process.

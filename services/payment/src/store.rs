@@ -43,6 +43,17 @@ pub enum Charged {
     KeyReused,
 }
 
+impl Charged {
+    /// The word for it in metrics.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Charged::Now(_, outcome) => outcome.word(),
+            Charged::Before(..) => "replayed",
+            Charged::KeyReused => "idempotency-key-reused",
+        }
+    }
+}
+
 /// What became of a refund.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Refunded {

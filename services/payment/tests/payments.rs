@@ -265,3 +265,30 @@ async fn what_was_acknowledged_outlives_the_process() {
     assert_eq!((again.status, again.body), (201, first.body));
     charge(&service, "k3", wish("o3", 100, "pm_ok")).await.assert_problem(409, "payment-voided");
 }
+
+/// A hand inside the database, beside the service's own connection.
+fn in_database(folder: &TempDir, sql: &str) {
+    let database = rusqlite::Connection::open(folder.path().join("payment.db")).expect("the service's database");
+    database.execute_batch(sql).expect("the hand's statement");
+}
+
+#[tokio::test]
+async fn what_fails_midway_leaves_nothing_behind() {
+    let (folder, service) = started().await;
+    charge(&service, "k1", wish("o1", 250, "pm_ok")).await;
+    for statement in ["INSERT", "UPDATE"] {
+        in_database(
+            &folder,
+            &format!("CREATE TRIGGER broken BEFORE {statement} ON charges BEGIN SELECT RAISE(ABORT, 'broken'); END"),
+        );
+        match statement {
+            "INSERT" => charge(&service, "k2", wish("o2", 100, "pm_ok")).await.assert_problem(500, "internal"),
+            _ => refund(&service, "o1").await.assert_problem(500, "internal"),
+        }
+        in_database(&folder, "DROP TRIGGER broken");
+        service.call("GET /api/v1/payments/o2").await.assert_problem(404, "not-found");
+        assert_eq!(service.call("GET /api/v1/payments/o1").await.body["status"], "captured");
+    }
+    assert_eq!(charge(&service, "k2", wish("o2", 100, "pm_ok")).await.status, 201);
+    assert_eq!(refund(&service, "o1").await.body["refunded"], 250);
+}
