@@ -362,3 +362,17 @@ async fn what_fails_midway_leaves_nothing_behind() {
     assert_eq!(event(&service, "e1", "order.confirmed", "o1").await.status, 204);
     assert_eq!(widgets(&service).await, (6, 1, 3, 10), "all of it can be done afterwards");
 }
+
+#[tokio::test]
+async fn what_every_service_has_is_there_and_described() {
+    let (_folder, service) = started().await;
+    let document = service.call("GET /openapi.json").await;
+    assert_eq!((document.status, &document.body["info"]["title"]), (200, &json!("inventory")));
+    for path in ["/healthz", "/readyz", "/metrics", "/openapi.json"] {
+        assert_eq!(service.call(&format!("GET {path}")).await.status, 200, "{path}");
+        assert!(document.body["paths"][path]["get"].is_object(), "{path}");
+    }
+    service.call("GET /api/v1/nothing").await.assert_problem(404, "no-such-route");
+    let wrong = service.call("PATCH /api/v1/stock").await;
+    wrong.assert_problem(405, "method-not-allowed");
+}

@@ -292,3 +292,17 @@ async fn what_fails_midway_leaves_nothing_behind() {
     assert_eq!(charge(&service, "k2", wish("o2", 100, "pm_ok")).await.status, 201);
     assert_eq!(refund(&service, "o1").await.body["refunded"], 250);
 }
+
+#[tokio::test]
+async fn what_every_service_has_is_there_and_described() {
+    let (_folder, service) = started().await;
+    let document = service.call("GET /openapi.json").await;
+    assert_eq!((document.status, &document.body["info"]["title"]), (200, &json!("payment")));
+    for path in ["/healthz", "/readyz", "/metrics", "/openapi.json"] {
+        assert_eq!(service.call(&format!("GET {path}")).await.status, 200, "{path}");
+        assert!(document.body["paths"][path]["get"].is_object(), "{path}");
+    }
+    service.call("GET /api/v1/nothing").await.assert_problem(404, "no-such-route");
+    let wrong = service.call("DELETE /api/v1/payments/o1").await;
+    wrong.assert_problem(405, "method-not-allowed");
+}

@@ -10,7 +10,7 @@ use axum::{
     routing::get,
 };
 use http::{HeaderValue, StatusCode, header};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::App;
 use crate::{extract::Json, metrics::Metrics, problem::Problem};
@@ -24,7 +24,7 @@ pub(super) struct Route(pub(super) MatchedPath);
 
 pub(super) fn complete(app: App, body_bytes_max: usize, metrics: Metrics) -> Router {
     let ready = app.ready;
-    let openapi: Arc<str> = app.openapi.to_string().into();
+    let openapi: Arc<str> = with_operators(app.openapi).to_string().into();
     app.router
         .route("/healthz", get(|| async { Json(json!({ "status": "alive" })) }))
         .route("/readyz", get(move || readiness(ready())))
@@ -34,6 +34,22 @@ pub(super) fn complete(app: App, body_bytes_max: usize, metrics: Metrics) -> Rou
         .layer(from_fn(note_route))
         .fallback(unknown_route)
         .layer(DefaultBodyLimit::max(body_bytes_max))
+}
+
+/// The service's document with the routes added that every service has.
+fn with_operators(mut openapi: Value) -> Value {
+    let summaries =
+        ["Whether it is alive", "Whether its own database answers", "Prometheus' text format", "This document"];
+    if let Some(paths) = openapi.get_mut("paths").and_then(Value::as_object_mut) {
+        for (path, summary) in OF_OPERATORS.into_iter().zip(summaries) {
+            let mut responses = json!({ "200": { "description": "Yes, or what was asked for" } });
+            if path == "/readyz" {
+                responses["503"] = json!({ "description": "Not now; `detail` says why" });
+            }
+            paths.insert(path.to_owned(), json!({ "get": { "summary": summary, "responses": responses } }));
+        }
+    }
+    openapi
 }
 
 async fn readiness(ready: impl Future<Output = Result<(), String>>) -> Response {
