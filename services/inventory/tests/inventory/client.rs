@@ -1,16 +1,20 @@
-//! The service on a real listener, in this process, and the plainest of clients.
+//! The plainest of clients, and the service in this process on a real listener.
 
+use std::io;
 use std::path::Path;
 
 use chassis::Server;
 use serde_json::Value;
-use squall_host::Env;
 use squall_host::real::Real;
+use squall_host::{BoxStream, Env};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
+/// A running service, as its clients know it.
 pub(crate) struct Service {
     env: Env,
-    server: Server,
+    address: String,
+    /// What runs it, if this process does.
+    server: Option<Server>,
 }
 
 /// What came back.
@@ -42,30 +46,34 @@ impl Service {
     /// Starts the service on a free port with its database in `folder`.
     pub(crate) async fn start(folder: &Path) -> Self {
         let env = Env::new(Real::new());
-        let database = format!("sqlite:{}", folder.join("payment.db").display());
+        let database = format!("sqlite:{}", folder.join("inventory.db").display());
         let variables = [("LISTEN", "127.0.0.1:0"), ("DATABASE_URL", &database)];
         let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
-        let server = payment::service::start(&env, variables).await.expect("the service starts");
-        Self { env, server }
+        let server = inventory::service::start(&env, variables).await.expect("the service starts");
+        Self { env, address: server.address().to_owned(), server: Some(server) }
+    }
+
+    /// A service that another process runs.
+    pub(crate) fn at(address: String) -> Self {
+        Self { env: Env::new(Real::new()), address, server: None }
     }
 
     /// Stops it in order.
     pub(crate) async fn stop(self) {
-        self.server.stop().await;
+        self.server.expect("a service of this process").stop().await;
     }
 
     /// Sends one request on a connection of its own, and reads the answer to its end.
     pub(crate) async fn send(&self, call: &str, headers: &[(&str, &str)], body: &str) -> Answer {
-        let mut stream = self.hang_up_after(call, headers, body).await;
+        self.try_send(call, headers, body).await.expect("an answer to its end")
+    }
+
+    /// The same from a service that may die meanwhile.
+    pub(crate) async fn try_send(&self, call: &str, headers: &[(&str, &str)], body: &str) -> io::Result<Answer> {
+        let mut stream = self.hang_up_after(call, headers, body).await?;
         let mut text = String::new();
-        stream.read_to_string(&mut text).await.expect("an answer to its end");
-        let (head, body) = text.split_once("\r\n\r\n").expect("a head");
-        let mut lines = head.lines();
-        let status = lines.next().and_then(|line| line.split(' ').nth(1)).and_then(|word| word.parse().ok());
-        let headers = lines.filter_map(|line| line.split_once(": "));
-        let headers = headers.map(|(name, value)| (name.to_ascii_lowercase(), value.to_owned())).collect();
-        let body = if body.is_empty() { Value::Null } else { serde_json::from_str(body).unwrap_or(Value::Null) };
-        Answer { status: status.expect("a status"), headers, body }
+        stream.read_to_string(&mut text).await?;
+        answer(&text).ok_or_else(|| io::ErrorKind::UnexpectedEof.into())
     }
 
     /// Sends one request and leaves the connection to the caller, who may drop it.
@@ -74,19 +82,36 @@ impl Service {
         call: &str,
         headers: &[(&str, &str)],
         body: &str,
-    ) -> squall_host::BoxStream {
-        let mut request = format!("{call} HTTP/1.1\r\nhost: payment\r\nconnection: close\r\n");
+    ) -> io::Result<BoxStream> {
+        let mut request = format!("{call} HTTP/1.1\r\nhost: inventory\r\nconnection: close\r\n");
         for (name, value) in headers {
             request.push_str(&format!("{name}: {value}\r\n"));
         }
         request.push_str(&format!("content-length: {}\r\n\r\n{body}", body.len()));
-        let mut stream = self.env.connect(self.server.address()).await.expect("a connection");
-        stream.write_all(request.as_bytes()).await.expect("a request sent");
-        stream
+        let mut stream = self.env.connect(&self.address).await?;
+        stream.write_all(request.as_bytes()).await?;
+        Ok(stream)
     }
 
     /// Sends a request without a body.
     pub(crate) async fn call(&self, call: &str) -> Answer {
         self.send(call, &[], "").await
     }
+
+    /// Sends a JSON body.
+    pub(crate) async fn json(&self, call: &str, body: Value) -> Answer {
+        self.send(call, &[("content-type", "application/json")], &body.to_string()).await
+    }
+}
+
+/// The answer that a connection's text is, if it came to its end.
+fn answer(text: &str) -> Option<Answer> {
+    let (head, body) = text.split_once("\r\n\r\n")?;
+    let mut lines = head.lines();
+    let status = lines.next()?.split(' ').nth(1)?.parse().ok()?;
+    let headers = lines.filter_map(|line| line.split_once(": "));
+    let headers: Vec<_> = headers.map(|(name, value)| (name.to_ascii_lowercase(), value.to_owned())).collect();
+    let answer = Answer { status, headers, body: serde_json::from_str(body).unwrap_or(Value::Null) };
+    let whole = answer.header("content-length").is_none_or(|length| length.parse() == Ok(body.len()));
+    whole.then_some(answer)
 }

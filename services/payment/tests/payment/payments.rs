@@ -3,9 +3,7 @@
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use service::{Answer, Service};
-
-mod service;
+use crate::client::{Answer, Service};
 
 async fn started() -> (TempDir, Service) {
     let folder = tempfile::tempdir().expect("a folder");
@@ -238,7 +236,7 @@ async fn a_caller_that_hangs_up_has_charged_whole_or_not_at_all() {
     for n in 0..20 {
         let key = format!("k{n}");
         let headers = [("content-type", "application/json"), ("idempotency-key", key.as_str())];
-        drop(service.hang_up_after("POST /api/v1/payments", &headers, &body(n).to_string()).await);
+        drop(service.hang_up_after("POST /api/v1/payments", &headers, &body(n).to_string()).await.expect("sent"));
     }
     for n in 0..20 {
         let answer = charge(&service, &format!("k{n}"), body(n)).await;
