@@ -74,6 +74,10 @@ impl Requests {
                 .into_response();
         };
         let left = context.remaining().unwrap_or(self.request_at_most);
+        if left.is_zero() {
+            // Nobody waits for it: not begun, as the timeout below would.
+            return deadline_passed("nothing was done");
+        }
         request.extensions_mut().insert(context);
         let answer = CaughtPanic(Box::pin(self.router.clone().oneshot(request)));
         match tokio::time::timeout(left, answer).await {
@@ -81,9 +85,7 @@ impl Requests {
             Ok(Ok(Err(never))) => match never {},
             // The panic hook has logged where and why.
             Ok(Err(Panicked)) => Problem::internal().into_response(),
-            Err(_) => Problem::new(StatusCode::GATEWAY_TIMEOUT, "deadline-passed", "The deadline passed")
-                .detail("what was asked may or may not have been done")
-                .into_response(),
+            Err(_) => deadline_passed("what was asked may or may not have been done"),
         }
     }
 
@@ -104,6 +106,11 @@ impl Requests {
         let help = "How long requests took.";
         self.metrics.observe("http_request_seconds", help, &labels[..2], took);
     }
+}
+
+fn deadline_passed(detail: &str) -> Response {
+    let problem = Problem::new(StatusCode::GATEWAY_TIMEOUT, "deadline-passed", "The deadline passed");
+    problem.detail(detail).into_response()
 }
 
 struct Panicked;
