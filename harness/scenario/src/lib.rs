@@ -1,12 +1,17 @@
 //! The two file formats: text in, [`model::System`] and [`model::Scenario`] out, or every mistake at once.
 
+mod suggest;
+mod tree;
+mod shape;
+pub mod mistake;
 pub mod model;
+pub mod expression;
+pub mod template;
+pub mod outcome;
+pub mod route;
+pub mod command;
+mod decode;
+mod load;
 
-/// Both files, read and found right.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Loaded {
-    /// What the system is.
-    pub system: model::System,
-    /// What happens, and what must hold.
-    pub scenario: model::Scenario,
-}
+pub use load::{Loaded, load, load_system, system_path_of};
+pub use mistake::{Mistake, Mistakes, Rule};

@@ -1,0 +1,135 @@
+//! What a scenario expects.
+
+use std::collections::BTreeMap;
+
+use super::{
+    Placed,
+    desk::Desk,
+    fields::{self, Fields},
+    names::Names,
+    saga::operation_name,
+    service::given,
+    text,
+};
+use crate::{
+    mistake::{Note, Rule},
+    model::Expectation,
+    shape::{Form, expectation::EXPECTATIONS},
+    suggest,
+    tree::Node,
+};
+
+/// What the expectations of a scenario may name.
+pub(crate) struct Known<'a> {
+    pub(crate) names: &'a Names,
+    pub(crate) faults: &'a [String],
+}
+
+pub(crate) fn expectation<'n>(desk: &Desk<'_>, node: &'n Node, known: &Known<'_>) -> Option<Placed<'n, Expectation>> {
+    let (kind, value) = fields::kind(desk, node, EXPECTATIONS, "something that can be expected")?;
+    let name = node.entries().first().map_or(node.span, |entry| entry.key_span);
+    let body = value.unwrap_or(node);
+    let value = match (kind.name, &kind.form) {
+        ("invariant", _) => invariant(desk, body, known.names),
+        (name, Form::Shape(shape)) => {
+            let fields = Fields::open(desk, body, shape)?;
+            decode(&fields, name, known)
+        }
+        (name, _) => Some(Expectation::NotYet { kind: name.to_owned() }),
+    };
+    Some(Placed { node: body, name, value: value? })
+}
+
+fn invariant(desk: &Desk<'_>, node: &Node, names: &Names) -> Option<Expectation> {
+    let name = desk.text(node)?;
+    if names.known && !names.invariants.contains(&name) {
+        desk.wrong(
+            Note::new(Rule::UnknownName, node.span, format!("unknown invariant `{name}`"))
+                .label("the system file has no such invariant")
+                .help_if(suggest::remedy(&name, names.invariants.iter().map(String::as_str))),
+        );
+        return None;
+    }
+    Some(Expectation::Invariant { name })
+}
+
+/// The name of a fault of this scenario.
+fn fault(fields: &Fields<'_, '_>, key: &str, known: &Known<'_>) -> Option<Option<String>> {
+    let Some(node) = fields.get(key) else { return Some(None) };
+    let name = fields.desk.text(node)?;
+    if known.faults.contains(&name) {
+        return Some(Some(name));
+    }
+    fields.desk.wrong(
+        Note::new(Rule::UnknownName, node.span, format!("unknown fault `{name}`"))
+            .label(if known.faults.is_empty() {
+                "this scenario has no faults"
+            } else {
+                "this scenario has no such fault"
+            })
+            .help_if(suggest::remedy(&name, known.faults.iter().map(String::as_str))),
+    );
+    None
+}
+
+fn decode(fields: &Fields<'_, '_>, kind: &str, known: &Known<'_>) -> Option<Expectation> {
+    let (desk, names) = (fields.desk, known.names);
+    let operation = |key: &str| fields.get(key).and_then(|node| operation_name(desk, node, names));
+    let edge = |key: &str| fields.get(key).and_then(|node| text::edge(desk, node, names));
+    let duration = |key: &str| given(fields.get(key).map(|_| fields.duration(key)));
+    Some(match kind {
+        "breaker" => {
+            let (on, of) = (edge("on"), fault(fields, "of", known));
+            let (opens_within, closes_within) = (duration("opens_within"), duration("closes_within"));
+            let half_open = fields.boolean("half_open");
+            Expectation::Breaker {
+                on: on?,
+                of: of?,
+                opens_within: opens_within?,
+                closes_within: closes_within?,
+                half_open,
+            }
+        }
+        "fast" => {
+            let (of, during, latency) = (operation("of"), fault(fields, "during", known), fields.percentiles());
+            let while_open = given(fields.get("while_open").map(|node| text::edge(desk, node, names)));
+            if latency.is_empty() && !fields.node.entries().iter().any(|e| e.key.starts_with('p')) {
+                desk.wrong(
+                    Note::new(Rule::MissingKey, fields.node.span, "nothing says how fast")
+                        .help("add `p99: \"<= 300ms\"`"),
+                );
+            }
+            Expectation::Fast { of: of?, while_open: while_open?, during: during?, latency }
+        }
+        "saga" => {
+            let (of, settles_within) = (operation("of"), duration("settles_within"));
+            Expectation::Saga { of: of?, settles_within: settles_within? }
+        }
+        "attempts" => {
+            let on = edge("on");
+            let at_most = given(fields.get("at_most").map(|_| fields.count("at_most")));
+            let first_gap_at_least = duration("first_gap_at_least");
+            let amplification = given(fields.get("amplification").map(|_| fields.bound("amplification")));
+            Expectation::Attempts {
+                on: on?,
+                at_most: at_most?,
+                first_gap_at_least: first_gap_at_least?,
+                amplification: amplification?,
+            }
+        }
+        "recovers" => {
+            let (of, within) = (operation("of"), fields.duration("within"));
+            let (succeeded, after) = (fields.bound("succeeded"), fault(fields, "after", known));
+            Expectation::Recovers { of: of?, within: within?, succeeded: succeeded?, after: after? }
+        }
+        "exercises" => {
+            let counted = fields
+                .node
+                .entries()
+                .iter()
+                .filter_map(|e| Some((e.key.clone(), u32::try_from(desk.whole(&e.value, 1, 1_000_000)?).ok()?)));
+            Expectation::Exercises { at_least: counted.collect::<BTreeMap<_, _>>() }
+        }
+        other => Expectation::NotYet { kind: other.to_owned() },
+    })
+}

@@ -1,0 +1,207 @@
+//! What a fault does.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use super::{
+    desk::Desk,
+    fields::{self, Fields},
+    service::given,
+};
+use crate::{
+    model::{ByteRate, Corruption, Inject, Respond, StreamSide, Then},
+    shape::{
+        Form, Kind, Shape,
+        fault::{INJECTS, RESPOND},
+    },
+    tree::{Node, Scalar, Value},
+};
+
+/// What a kind of fault acts on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Acts {
+    /// The bytes and connections of an edge.
+    OnBytes,
+    /// The calls of an edge.
+    OnCalls,
+    /// A service.
+    OnService,
+    /// Delivered events.
+    OnEvents,
+}
+
+/// What is injected, and on what it acts. Kinds that do not work yet are noted, and given back by their name.
+pub(crate) fn inject(desk: &Desk<'_>, node: &Node) -> Option<(Inject, Acts)> {
+    let (kind, value) = fields::kind(desk, node, INJECTS, "a fault that can be injected")?;
+    let empty = Node { span: node.span, value: Value::Scalar(Scalar { text: String::new(), plain: true }) };
+    let fields = Fields::open(desk, value.unwrap_or(&empty), shape(kind)?)?;
+    decode(&fields, kind).map(|inject| (inject, acts(kind.name)))
+}
+
+fn shape(kind: &'static Kind) -> Option<&'static Shape> {
+    match kind.form {
+        Form::Shape(shape) => Some(shape),
+        _ => None,
+    }
+}
+
+fn acts(kind: &str) -> Acts {
+    match kind {
+        "respond" | "delay" | "cut-response" | "corrupt-body" | "lose-response" | "answer-as" | "break-contract" => {
+            Acts::OnCalls
+        }
+        "kill" | "pause" | "crash-at" | "cpu" | "memory" | "clock-skew" => Acts::OnService,
+        "duplicate" | "drop" | "reorder" => Acts::OnEvents,
+        _ => Acts::OnBytes,
+    }
+}
+
+/// The word that a fault has in the file.
+pub(crate) fn word(inject: &Inject) -> &str {
+    match inject {
+        Inject::Latency { .. } => "latency",
+        Inject::Bandwidth { .. } => "bandwidth",
+        Inject::SlowClose { .. } => "slow-close",
+        Inject::Slice { .. } => "slice",
+        Inject::LimitData { .. } => "limit-data",
+        Inject::BlackHole => "black-hole",
+        Inject::Reset { .. } => "reset",
+        Inject::Refuse => "refuse",
+        Inject::HangConnect => "hang-connect",
+        Inject::Partition { .. } => "partition",
+        Inject::Respond(_) => "respond",
+        Inject::Delay { .. } => "delay",
+        Inject::CutResponse { .. } => "cut-response",
+        Inject::CorruptBody { .. } => "corrupt-body",
+        Inject::LoseResponse { .. } => "lose-response",
+        Inject::Kill { .. } => "kill",
+        Inject::Pause => "pause",
+        Inject::NotYet { kind } => kind,
+    }
+}
+
+fn decode(fields: &Fields<'_, '_>, kind: &Kind) -> Option<Inject> {
+    let duration = |key: &str| given(fields.get(key).map(|_| fields.duration(key)));
+    let zero = |key: &str| duration(key).map(Option::unwrap_or_default);
+    Some(match kind.name {
+        "latency" => {
+            let (delay, jitter, stream) = (fields.duration("delay"), zero("jitter"), stream(fields));
+            Inject::Latency { delay: delay?, jitter: jitter?, stream: stream? }
+        }
+        "bandwidth" => {
+            let (rate, stream) = (fields.quantity::<ByteRate>("rate"), stream(fields));
+            Inject::Bandwidth { bytes_per_second: rate?.0, stream: stream? }
+        }
+        "slow-close" => {
+            let (delay, stream) = (fields.duration("delay"), stream(fields));
+            Inject::SlowClose { delay: delay?, stream: stream? }
+        }
+        "slice" => slice(fields)?,
+        "limit-data" => {
+            let (bytes, stream) = (fields.whole("bytes"), stream(fields));
+            Inject::LimitData { bytes: bytes?, stream: stream? }
+        }
+        "black-hole" => Inject::BlackHole,
+        "reset" => Inject::Reset { after: zero("after")? },
+        "refuse" => Inject::Refuse,
+        "hang-connect" => Inject::HangConnect,
+        "partition" => Inject::Partition { one_way: fields.boolean("one_way") },
+        "respond" => Inject::Respond(respond(fields)?),
+        "delay" => Inject::Delay { delay: fields.duration("delay")? },
+        "cut-response" => Inject::CutResponse { after_bytes: fields.whole("after_bytes")? },
+        "corrupt-body" => corrupt_body(fields)?,
+        "lose-response" => Inject::LoseResponse { then: then(fields)? },
+        "kill" => Inject::Kill { restart_after: duration("restart_after")? },
+        "pause" => Inject::Pause,
+        not_yet => {
+            spelling(fields);
+            Inject::NotYet { kind: not_yet.to_owned() }
+        }
+    })
+}
+
+/// Reads every parameter of a kind that does not work yet, so that its mistakes show all the same.
+fn spelling(fields: &Fields<'_, '_>) {
+    for key in ["limit", "probability"] {
+        let _ = fields.node.get(key).map(|node| match key {
+            "probability" => fields.desk.quantity::<crate::model::Share>(node).is_some(),
+            _ => fields.desk.text(node).is_some(),
+        });
+    }
+    if fields.node.get("kind").is_some() {
+        fields.word("kind");
+    }
+    if fields.node.get("restart_after").is_some() {
+        fields.duration("restart_after");
+    }
+    if fields.node.get("distance").is_some() {
+        fields.count("distance");
+    }
+}
+
+fn stream(fields: &Fields<'_, '_>) -> Option<StreamSide> {
+    let word = given(fields.get("stream").map(|_| fields.word("stream")))?;
+    Some(if word == Some("upstream") { StreamSide::Upstream } else { StreamSide::Downstream })
+}
+
+fn slice(fields: &Fields<'_, '_>) -> Option<Inject> {
+    let average = fields.count("average_bytes");
+    let variation = given(fields.get("size_variation_bytes").map(|_| fields.count("size_variation_bytes")));
+    let delay: Option<Option<Duration>> = given(fields.get("delay").map(|_| fields.duration("delay")));
+    let stream = stream(fields);
+    Some(Inject::Slice {
+        average_bytes: average?,
+        size_variation_bytes: variation?.unwrap_or(0),
+        delay: delay?.unwrap_or_default(),
+        stream: stream?,
+    })
+}
+
+fn respond(fields: &Fields<'_, '_>) -> Option<Respond> {
+    let status = fields.whole("status");
+    let entries = fields.entries("headers");
+    let headers: BTreeMap<String, String> =
+        entries.iter().filter_map(|e| Some((e.key.clone(), fields.desk.text(&e.value)?))).collect();
+    let body = fields.get("body").map(Node::json);
+    if headers.len() != entries.len() {
+        return None;
+    }
+    Some(Respond { status: u16::try_from(status?).ok()?, headers, body })
+}
+
+fn corrupt_body(fields: &Fields<'_, '_>) -> Option<Inject> {
+    let field = given(fields.get("field").map(|_| fields.text("field")));
+    let kind = given(fields.get("kind").map(|_| fields.word("kind")));
+    let kind = match kind? {
+        Some("remove") => Corruption::Remove,
+        Some("null") => Corruption::Null,
+        _ => Corruption::Garble,
+    };
+    Some(Inject::CorruptBody { field: field?, kind })
+}
+
+fn then(fields: &Fields<'_, '_>) -> Option<Then> {
+    let Some(node) = fields.get("then") else { return Some(Then::Reset) };
+    let desk = fields.desk;
+    let [entry] = node.entries() else {
+        return Some(match desk.word(node, &["reset", "close", "hang", "respond"])? {
+            "reset" => Then::Reset,
+            "close" => Then::Close,
+            "hang" => Then::Hang,
+            _ => {
+                desk.wrong_form(node, "`{ respond: { status: 502 } }`");
+                return None;
+            }
+        });
+    };
+    if entry.key != "respond" {
+        let key = Node { span: entry.key_span, value: Value::Scalar(Scalar { text: entry.key.clone(), plain: true }) };
+        desk.word(&key, &["reset", "close", "hang", "respond"]);
+        return None;
+    }
+    if entry.value.scalar().is_some() {
+        let status = desk.whole(&entry.value, 200, 599)?;
+        let status = u16::try_from(status).ok()?;
+        return Some(Then::Respond(Respond { status, headers: BTreeMap::new(), body: None }));
+    }
+    respond(&Fields::open(desk, &entry.value, &RESPOND)?).map(Then::Respond)
+}

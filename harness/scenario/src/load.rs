@@ -1,0 +1,91 @@
+//! Texts to values.
+
+use std::path::PathBuf;
+
+use squall_record::Source;
+
+use crate::{
+    Mistakes,
+    decode::{desk::Desk, fields::Fields, names::Names, scenario, system},
+    mistake::{File, Note, Rule},
+    model::{Scenario, System},
+    shape::scenario::SCENARIO,
+};
+
+/// Both files, decoded and checked against each other.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Loaded {
+    /// The system.
+    pub system: System,
+    /// The scenario.
+    pub scenario: Scenario,
+    /// What is allowed and most likely not meant.
+    pub warnings: Mistakes,
+}
+
+/// A file that has no part in what is read.
+fn no_file() -> Source {
+    Source { name: String::new(), text: String::new() }
+}
+
+/// Both texts to both values, or every mistake that was found in them.
+pub fn load(system: &Source, scenario: &Source) -> Result<Loaded, Mistakes> {
+    let desk = Desk::new(system, scenario);
+    let values = decoded(&desk);
+    let (mistakes, warnings) = desk.close();
+    match values {
+        Some((system, scenario)) if mistakes.is_empty() => Ok(Loaded { system, scenario, warnings }),
+        _ => Err(mistakes),
+    }
+}
+
+fn decoded(desk: &Desk<'_>) -> Option<(System, Scenario)> {
+    let system = desk.read(File::System);
+    let scenario = desk.read(File::Scenario);
+    let names = Names::of(system.as_ref());
+    let system = system.as_ref().and_then(|node| system::decode(desk, node, &names));
+    let scenario = scenario.as_ref().and_then(|node| scenario::decode(desk, node, &names));
+    Some((system?.into_system()?, scenario?.into_scenario()?))
+}
+
+/// A system file alone, or every mistake that was found in it.
+pub fn load_system(system: &Source) -> Result<System, Mistakes> {
+    let nothing = no_file();
+    let desk = Desk::new(system, &nothing);
+    let node = desk.read(File::System);
+    let names = Names::of(node.as_ref());
+    let value = node.as_ref().and_then(|node| system::decode(&desk, node, &names)).and_then(|d| d.into_system());
+    let (mistakes, _) = desk.close();
+    match value {
+        Some(system) if mistakes.is_empty() => Ok(system),
+        _ => Err(mistakes),
+    }
+}
+
+/// The system file that a scenario names, as it is written there: relative to the scenario file's folder.
+///
+/// # Errors
+/// Every mistake that can be found in the scenario without its system.
+pub fn system_path_of(scenario: &Source) -> Result<PathBuf, Mistakes> {
+    let nothing = no_file();
+    let desk = Desk::new(&nothing, scenario);
+    let node = desk.read(File::Scenario);
+    let named = node.as_ref().and_then(|node| node.get("system")).and_then(|node| node.scalar());
+    if let Some(path) = named.filter(|_| desk.is_clear()) {
+        return Ok(PathBuf::from(path));
+    }
+    if let Some(node) = &node {
+        // Without its system file, little more can be said; but what can be, is.
+        let decoded = scenario::decode(&desk, node, &Names::default());
+        if decoded.is_none() && desk.is_clear() {
+            Fields::open(&desk, node, &SCENARIO);
+        }
+        if desk.is_clear() {
+            desk.wrong(
+                Note::new(Rule::MissingKey, node.place("system"), "this names no system file")
+                    .help("add `system: path/to/system.yaml`"),
+            );
+        }
+    }
+    Err(desk.close().0)
+}
