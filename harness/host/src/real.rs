@@ -3,7 +3,7 @@
 
 use std::{
     hash::{BuildHasher, RandomState},
-    io,
+    io, panic,
     sync::{Mutex, PoisonError, mpsc},
     thread,
     time::{Duration, SystemTime},
@@ -70,7 +70,11 @@ impl Host for Real {
 
     fn store_thread(&self, name: &str) -> Box<dyn StoreThread> {
         let (jobs, given) = mpsc::channel::<Job>();
-        let run = move || given.into_iter().for_each(|job| job());
+        // A job that panics ends itself: its caller learns of it by its channel, which is dropped with the job, and the
+        // jobs after it are not to be lost. Each job answers for what it leaves behind.
+        let run = move || {
+            given.into_iter().for_each(|job| drop(panic::catch_unwind(panic::AssertUnwindSafe(job))));
+        };
         match thread::Builder::new().name(format!("store-{name}")).spawn(run) {
             Ok(_) => Box::new(RealStoreThread { jobs }),
             // No thread to be had: slow is better than not at all.
@@ -110,8 +114,7 @@ struct RealStoreThread {
 
 impl StoreThread for RealStoreThread {
     fn run(&self, job: Job) {
-        // The thread ends only after this sender is dropped, or by a panic in a job; the caller learns of the latter
-        // by its own channel, which is dropped with the job.
+        // The thread ends only after this sender is dropped.
         let _ = self.jobs.send(job);
     }
 }
@@ -153,7 +156,7 @@ mod tests {
     use crate::Env;
 
     #[test]
-    fn a_job_that_panics_does_not_hang_its_caller() {
+    fn a_job_that_panics_neither_hangs_its_caller_nor_loses_the_next() {
         let store = Real::new().store_thread("test");
         let (answer, heard) = mpsc::channel::<()>();
         store.run(Box::new(move || {
@@ -161,6 +164,9 @@ mod tests {
             panic!("expected by the test");
         }));
         assert!(heard.recv().is_err());
+        let (answer, heard) = mpsc::channel();
+        store.run(Box::new(move || answer.send(7).unwrap()));
+        assert_eq!(heard.recv(), Ok(7));
     }
 
     #[tokio::test]

@@ -8,12 +8,11 @@
 //!
 //! A crash between delivery and its mark delivers twice; the subscriber's inbox makes that once in effect.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, task::Poll, time::Duration};
 
-use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use squall_host::{BoxFuture, Env};
-use tokio::sync::Notify;
+use tokio::{sync::Notify, time::Instant};
 
 use crate::{
     client::{Call, Client},
@@ -84,14 +83,21 @@ impl Bell {
 
 /// How long the relay waits before it looks without having been woken.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
-/// The longest wait before a subject whose delivery failed is tried again.
+/// The wait after the first failure at an event; each further one doubles it.
+const SHORTEST_WAIT: Duration = Duration::from_millis(100);
+/// The longest wait between two failures at an event.
 const LONGEST_WAIT: Duration = Duration::from_secs(2);
+/// How many subjects are looked at, so that some that wait do not keep others from their turn.
+const LOOKED_AT: u32 = 64;
 /// How many subjects are delivered to at a time.
-const AT_A_TIME: u32 = 16;
+const AT_A_TIME: usize = 16;
 
 /// Delivers what is in `outbox` to `path` at the subscriber behind `client`, for as long as the host lives.
+///
+/// Subjects are delivered side by side, the events of one after another. An event that the subscriber does not take is
+/// tried again without end, and only its subject waits for it.
 pub fn relay(env: &Env, outbox: Arc<dyn Outbox>, client: Client, path: &str, bell: Bell, metrics: Metrics) {
-    let relay = Relay { env: env.clone(), outbox, client, path: path.to_owned(), metrics };
+    let relay = Relay { env: env.clone(), outbox, client, path: path.to_owned(), metrics, waiting: BTreeMap::new() };
     env.spawn(relay.run(bell));
 }
 
@@ -101,69 +107,107 @@ struct Relay {
     client: Client,
     path: String,
     metrics: Metrics,
+    /// The events that failed, by position.
+    waiting: BTreeMap<i64, Waiting>,
+}
+
+struct Waiting {
+    failures: u32,
+    until: Instant,
 }
 
 impl Relay {
-    async fn run(self, bell: Bell) {
-        let mut failures = BTreeMap::<i64, u32>::new();
+    async fn run(mut self, bell: Bell) {
         loop {
-            let delivered = match self.outbox.pending(AT_A_TIME).await {
-                Ok(pending) => self.round(pending, &mut failures).await,
+            let more = match self.outbox.pending(LOOKED_AT).await {
+                Ok(heads) => self.round(heads).await,
                 Err(error) => {
                     tracing::warn!(%error, "the outbox could not be read");
                     false
                 }
             };
-            if !delivered {
-                let worst = failures.values().copied().max().unwrap_or(0);
-                let wait = if worst == 0 {
-                    LOOK_EVERY
-                } else {
-                    (Duration::from_millis(50) * (1 << worst.min(6))).min(LONGEST_WAIT)
-                };
+            if !more {
+                let now = Instant::now();
+                let next = self.waiting.values().map(|waiting| waiting.until).filter(|until| *until > now).min();
+                let wait = next.map_or(LOOK_EVERY, |until| LOOK_EVERY.min(until - now));
+                // Woken or not, it looks.
                 let _ = tokio::time::timeout(wait, bell.0.notified()).await;
             }
         }
     }
 
-    /// Delivers the heads of some subjects; whether any was delivered.
-    async fn round(&self, pending: Vec<Pending>, failures: &mut BTreeMap<i64, u32>) -> bool {
-        let mut any = false;
-        for head in pending {
-            if self.deliver(&head).await {
-                failures.remove(&head.position);
-                any = true;
+    /// Delivers the heads of some subjects; whether it is worth looking again at once.
+    async fn round(&mut self, heads: Vec<Pending>) -> bool {
+        let now = Instant::now();
+        let due = |head: &&Pending| self.waiting.get(&head.position).is_none_or(|waiting| waiting.until <= now);
+        let due: Vec<&Pending> = heads.iter().filter(due).take(AT_A_TIME).collect();
+        let results = all(due.iter().map(|head| self.deliver(head)).collect()).await;
+        let delivered = results.contains(&true);
+        for (head, delivered) in due.into_iter().zip(results) {
+            if delivered {
+                self.waiting.remove(&head.position);
             } else {
-                *failures.entry(head.position).or_default() += 1;
+                let failures = self.waiting.get(&head.position).map_or(0, |waiting| waiting.failures);
+                let wait = SHORTEST_WAIT.saturating_mul(1 << failures.min(10)).min(LONGEST_WAIT);
+                let until = Instant::now() + wait;
+                self.waiting.insert(head.position, Waiting { failures: failures + 1, until });
             }
         }
-        any
+        let help = "Subjects whose next event the subscriber did not take yet.";
+        self.metrics.set("events_waiting", help, &[], self.waiting.len() as f64);
+        delivered
     }
 
-    async fn deliver(&self, pending: &Pending) -> bool {
-        let context = Context::resume(&self.env, &pending.context);
-        let body = serde_json::to_vec(&pending.event).unwrap_or_default();
-        let key = format!("{}/{}", pending.event.source, pending.event.id);
-        let call = Call::post(&self.path).body(STRUCTURED, body).idempotency_key(key);
-        let done = context
-            .clone()
-            .scope(async {
-                match self.client.call(&context, call).await {
-                    Ok(answer) if answer.status.is_success() => true,
-                    Ok(answer) => {
-                        let status = answer.status.as_u16();
-                        tracing::warn!(status, event = pending.event.id, "the subscriber did not take an event");
-                        answer.status == StatusCode::GONE
-                    }
-                    Err(error) => {
-                        tracing::warn!(%error, event = pending.event.id, "an event was not delivered");
-                        false
-                    }
-                }
-            })
-            .await;
-        let result = if done { "delivered" } else { "failed" };
-        self.metrics.add("events_sent_total", "Deliveries of events tried.", &[("result", result)], 1);
-        done && self.outbox.delivered(pending.position).await.is_ok()
+    async fn deliver(&self, head: &Pending) -> bool {
+        let context = Context::resume(&self.env, &head.context);
+        context.clone().scope(self.deliver_in(context, head)).await
     }
+
+    async fn deliver_in(&self, context: Context, head: &Pending) -> bool {
+        let event = &head.event;
+        let body = serde_json::to_vec(event).unwrap_or_default();
+        let key = format!("{}/{}", event.source, event.id);
+        let call = Call::post(&self.path).body(STRUCTURED, body).idempotency_key(key);
+        let taken = match self.client.call(&context, call).await {
+            Ok(answer) if answer.status.is_success() => true,
+            Ok(answer) => {
+                tracing::warn!(status = answer.status.as_u16(), event = event.id, "an event was not taken");
+                false
+            }
+            Err(error) => {
+                tracing::warn!(%error, event = event.id, "an event was not delivered");
+                false
+            }
+        };
+        let result = if taken { "taken" } else { "failed" };
+        self.metrics.add("events_sent_total", "Deliveries of events tried.", &[("result", result)], 1);
+        if !taken {
+            return false;
+        }
+        match self.outbox.delivered(head.position).await {
+            Ok(()) => true,
+            Err(error) => {
+                tracing::warn!(%error, event = event.id, "a delivery was not marked, and will be repeated");
+                false
+            }
+        }
+    }
+}
+
+/// Drives all of `futures` on this task, and gives their outputs in order.
+async fn all<F: Future>(futures: Vec<F>) -> Vec<F::Output> {
+    let mut futures: Vec<_> = futures.into_iter().map(Box::pin).collect();
+    let mut outputs: Vec<Option<F::Output>> = futures.iter().map(|_| None).collect();
+    std::future::poll_fn(|cx| {
+        for (future, output) in futures.iter_mut().zip(&mut outputs) {
+            if output.is_none()
+                && let Poll::Ready(ready) = future.as_mut().poll(cx)
+            {
+                *output = Some(ready);
+            }
+        }
+        if outputs.iter().all(Option::is_some) { Poll::Ready(()) } else { Poll::Pending }
+    })
+    .await;
+    outputs.into_iter().flatten().collect()
 }

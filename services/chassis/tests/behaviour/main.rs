@@ -5,3 +5,5 @@ mod problems;
 mod serving;
 mod calling;
 mod breaking;
+mod storing;
+mod relaying;
