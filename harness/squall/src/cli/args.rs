@@ -99,9 +99,6 @@ pub(crate) struct Clean {
     /// The folder with the runs.
     #[arg(long, value_name = "FOLDER", default_value = "target/squall/runs")]
     pub(crate) runs: PathBuf,
-    /// Remove the records of finished runs too.
-    #[arg(long)]
-    pub(crate) all: bool,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]

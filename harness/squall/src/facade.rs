@@ -1,0 +1,194 @@
+//! Scenarios as tests: `squall::scenario("…").run().await.assert_held()`.
+
+use std::{path::PathBuf, sync::Arc};
+
+use squall_engine::{Interrupt, Silent};
+use squall_record::{Backend, Seed};
+use squall_verdict::{CheckStatus, Status, Verdict};
+
+use crate::play::{Judged, PlayError, Settings, Subject, SubjectError, play};
+
+/// A scenario to be played, from its file. Nothing is read before [`Play::run`].
+pub fn scenario(path: impl Into<PathBuf>) -> Play {
+    Play { path: path.into(), settings: Settings::default(), edits: Vec::new() }
+}
+
+/// A scenario about to be played.
+#[derive(Clone, Debug)]
+#[must_use = "nothing happens before `run`"]
+pub struct Play {
+    path: PathBuf,
+    settings: Settings,
+    edits: Vec<Edit>,
+}
+
+#[derive(Clone, Debug)]
+struct Edit {
+    of_system: bool,
+    from: String,
+    to: String,
+}
+
+impl Play {
+    /// Draws everything from this seed instead of the file's.
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.settings.seed = Some(Seed(seed));
+        self
+    }
+
+    /// Runs the system there instead of as processes.
+    pub fn backend(mut self, backend: Backend) -> Self {
+        self.settings.backend = backend;
+        self
+    }
+
+    /// Keeps the services' data folders after the run.
+    pub fn keep(mut self) -> Self {
+        self.settings.keep = true;
+        self
+    }
+
+    /// Puts the run's folder under this one.
+    pub fn runs(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.settings.runs = Some(folder.into());
+        self
+    }
+
+    /// Plays the scenario with every `from` in its text replaced: how a test shows that a check can fail.
+    pub fn with_scenario_text(mut self, from: impl Into<String>, to: impl Into<String>) -> Self {
+        self.edits.push(Edit { of_system: false, from: from.into(), to: to.into() });
+        self
+    }
+
+    /// Plays it against the system with every `from` in the system file's text replaced: another binary, say.
+    pub fn with_system_text(mut self, from: impl Into<String>, to: impl Into<String>) -> Self {
+        self.edits.push(Edit { of_system: true, from: from.into(), to: to.into() });
+        self
+    }
+
+    /// Plays and judges.
+    ///
+    /// # Panics
+    /// When a replaced text does not occur in the file: the test would then not test what it says.
+    pub async fn run(self) -> Played {
+        Played { path: self.path.clone(), result: self.play().await }
+    }
+
+    async fn play(self) -> Result<Judged, Unplayed> {
+        let mut subject = Subject::read(&self.path)?;
+        if !self.edits.is_empty() {
+            for edit in &self.edits {
+                let text = if edit.of_system { &mut subject.system.text } else { &mut subject.scenario.text };
+                assert!(text.contains(&edit.from), "`{}` does not occur in the file to be edited", edit.from);
+                *text = text.replace(&edit.from, &edit.to);
+            }
+            subject = Subject::of(subject.system, subject.scenario, subject.system_folder)?;
+        }
+        Ok(play(subject, self.settings, Arc::new(Silent), Interrupt::new()).await?)
+    }
+}
+
+/// A scenario could not be played to a verdict.
+#[derive(Debug, thiserror::Error)]
+pub enum Unplayed {
+    /// The files hold mistakes.
+    #[error(transparent)]
+    Subject(#[from] SubjectError),
+    /// The run left no record that could be judged.
+    #[error(transparent)]
+    Play(#[from] PlayError),
+}
+
+/// A scenario that was played.
+#[derive(Debug)]
+#[must_use = "assert something of it"]
+pub struct Played {
+    path: PathBuf,
+    result: Result<Judged, Unplayed>,
+}
+
+impl Played {
+    /// The verdict and the run's folder, or why there is none.
+    ///
+    /// # Errors
+    /// When the files hold mistakes or the run left no record.
+    pub fn into_result(self) -> Result<Judged, Unplayed> {
+        self.result
+    }
+
+    /// Nothing if everything held, else the one-screen report and the command that plays it again.
+    ///
+    /// # Errors
+    /// With that report.
+    pub fn held(self) -> Result<(), String> {
+        match &self.result {
+            Ok(judged) if judged.verdict.status == Status::Held => Ok(()),
+            _ => Err(self.report()),
+        }
+    }
+
+    /// # Panics
+    /// With the one-screen report and the command that plays it again, unless everything held.
+    #[track_caller]
+    pub fn assert_held(self) {
+        if let Err(report) = self.held() {
+            panic!("{report}");
+        }
+    }
+
+    /// Nothing if a check of this kind (`breaker`, `saga`, `invariant`, …) was violated, else the report.
+    ///
+    /// # Errors
+    /// With that report.
+    pub fn violated_by(self, kind: &str) -> Result<(), String> {
+        match &self.result {
+            Ok(judged) if judged.verdict.checks.iter().any(|c| c.kind == kind && c.status == CheckStatus::Violated) => {
+                Ok(())
+            }
+            _ => Err(format!("no `{kind}` check was violated:\n{}", self.report())),
+        }
+    }
+
+    /// Nothing if the scenario as a whole ended with this status, else the report.
+    ///
+    /// # Errors
+    /// With that report.
+    pub fn ended(self, status: Status) -> Result<(), String> {
+        match &self.result {
+            Ok(judged) if judged.verdict.status == status => Ok(()),
+            _ => Err(format!("expected {status:?}:\n{}", self.report())),
+        }
+    }
+
+    /// # Panics
+    /// With the report, unless a check of this kind was violated.
+    #[track_caller]
+    pub fn assert_violated_by(self, kind: &str) {
+        if let Err(report) = self.violated_by(kind) {
+            panic!("{report}");
+        }
+    }
+
+    /// The verdict.
+    ///
+    /// # Panics
+    /// When there is none.
+    #[track_caller]
+    pub fn verdict(&self) -> &Verdict {
+        match &self.result {
+            Ok(judged) => &judged.verdict,
+            Err(why) => panic!("`{}` could not be played:\n{why}", self.path.display()),
+        }
+    }
+
+    fn report(&self) -> String {
+        match &self.result {
+            Ok(judged) => format!(
+                "{}\nrecord: {}",
+                squall_verdict::render::terminal(&judged.verdict, false),
+                judged.folder.join("record.ndjson").display()
+            ),
+            Err(why) => why.to_string(),
+        }
+    }
+}

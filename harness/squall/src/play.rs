@@ -1,0 +1,212 @@
+//! One scenario from its files to its verdict: read, check, run, judge.
+
+use std::{
+    io,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use squall_engine::{EngineError, Interrupt, Options, Progress};
+use squall_record::{BadRecord, Backend, Record, Seed, Source};
+use squall_scenario::{Loaded, Mistakes};
+use squall_verdict::Verdict;
+
+use crate::files::{self, FileError};
+
+/// Where records go, from the system's root.
+pub const RUNS: &str = "target/squall/runs";
+
+/// A scenario and its system, read and found free of mistakes.
+#[derive(Clone, Debug)]
+pub struct Subject {
+    /// The system file.
+    pub system: Source,
+    /// The scenario file.
+    pub scenario: Source,
+    /// The folder that the system file lies in.
+    pub system_folder: PathBuf,
+    /// What both say.
+    pub loaded: Loaded,
+}
+
+/// The files do not make a scenario.
+#[derive(Debug, thiserror::Error)]
+pub enum SubjectError {
+    /// One could not be read.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// They were read, and hold mistakes.
+    #[error("{0}")]
+    Mistakes(Mistakes),
+}
+
+impl Subject {
+    /// Reads a scenario file and the system file that it names.
+    ///
+    /// # Errors
+    /// With every mistake that can be found in both.
+    pub fn read(path: &Path) -> Result<Subject, SubjectError> {
+        let scenario = files::read(path)?;
+        let system_path = squall_scenario::system_path_of(&scenario).map_err(SubjectError::Mistakes)?;
+        let system_path = tidied(&path.parent().unwrap_or(Path::new("")).join(system_path));
+        let system = files::read(&system_path)?;
+        let system_folder = system_path.parent().unwrap_or(Path::new("")).to_owned();
+        Subject::of(system, scenario, system_folder)
+    }
+
+    /// Takes both texts as they are.
+    ///
+    /// # Errors
+    /// With every mistake that can be found in both.
+    pub fn of(system: Source, scenario: Source, system_folder: PathBuf) -> Result<Subject, SubjectError> {
+        let loaded = squall_scenario::load(&system, &scenario).map_err(SubjectError::Mistakes)?;
+        Ok(Subject { system, scenario, system_folder, loaded })
+    }
+
+    /// The folder that the system's relative paths count from.
+    pub fn root(&self) -> PathBuf {
+        tidied(&self.system_folder.join(&self.loaded.system.root))
+    }
+}
+
+/// Takes `a/../` out of a path without asking the disk, so that messages show the path a person would type.
+fn tidied(path: &Path) -> PathBuf {
+    let mut tidy = PathBuf::new();
+    for part in path.components() {
+        match part {
+            std::path::Component::CurDir => {}
+            std::path::Component::ParentDir
+                if matches!(tidy.components().next_back(), Some(std::path::Component::Normal(_))) =>
+            {
+                tidy.pop();
+            }
+            other => tidy.push(other),
+        }
+    }
+    tidy
+}
+
+/// How to play.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// In place of the scenario's seed.
+    pub seed: Option<Seed>,
+    /// Where the system runs.
+    pub backend: Backend,
+    /// Where the runs' folders go; default [`RUNS`] under the system's root.
+    pub runs: Option<PathBuf>,
+    /// Whether the services' data stays.
+    pub keep: bool,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Settings { seed: None, backend: Backend::Process, runs: None, keep: false }
+    }
+}
+
+/// A run that was judged.
+#[derive(Clone, Debug)]
+pub struct Judged {
+    /// The verdict.
+    pub verdict: Verdict,
+    /// The run's folder, with `record.ndjson`, `verdict.json` and `logs/`.
+    pub folder: PathBuf,
+    /// Whether someone interrupted it.
+    pub interrupted: bool,
+}
+
+/// No verdict came of it.
+#[derive(Debug, thiserror::Error)]
+pub enum PlayError {
+    /// The engine left no record.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// The record could not be read back.
+    #[error("cannot read the record `{path}`: {why}")]
+    Unreadable {
+        /// The record.
+        path: PathBuf,
+        /// What the operating system said.
+        why: io::Error,
+    },
+    /// The record is not one.
+    #[error("`{path}`: {why}")]
+    BadRecord {
+        /// The record.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: BadRecord,
+    },
+    /// The record's own files hold mistakes for this version of Squall.
+    #[error("the files in the record `{path}` are not understood:\n{why}")]
+    Files {
+        /// The record.
+        path: PathBuf,
+        /// The mistakes.
+        why: Mistakes,
+    },
+    /// The verdict could not be written.
+    #[error("cannot write `{path}`: {why}")]
+    Unwritable {
+        /// The file.
+        path: PathBuf,
+        /// What the operating system said.
+        why: io::Error,
+    },
+}
+
+/// Plays a scenario and judges its record; the verdict is written beside the record.
+///
+/// # Errors
+/// When no record came of it, or it could not be read back.
+pub async fn play(
+    subject: Subject,
+    settings: Settings,
+    progress: Arc<dyn Progress>,
+    interrupt: Interrupt,
+) -> Result<Judged, PlayError> {
+    let runs = settings.runs.unwrap_or_else(|| subject.root().join(RUNS));
+    let mut options = Options::new(runs, &subject.system_folder);
+    options.backend = settings.backend;
+    options.seed = settings.seed;
+    options.keep = settings.keep;
+    let left =
+        squall_engine::run(subject.system, subject.scenario, subject.loaded, options, progress, interrupt).await?;
+    let verdict = judge_file(&left.record)?;
+    let path = left.folder.join("verdict.json");
+    std::fs::write(&path, squall_verdict::render::json(&verdict))
+        .map_err(|why| PlayError::Unwritable { path, why })?;
+    Ok(Judged { verdict, folder: left.folder, interrupted: left.interrupted })
+}
+
+/// Judges the record in a file.
+///
+/// # Errors
+/// When it cannot be read, or is not a record that this version understands.
+pub fn judge_file(path: &Path) -> Result<Verdict, PlayError> {
+    let text = std::fs::read_to_string(path).map_err(|why| PlayError::Unreadable { path: path.to_owned(), why })?;
+    let record = Record::parse(&text).map_err(|why| PlayError::BadRecord { path: path.to_owned(), why })?;
+    squall_verdict::judge(&record).map_err(|why| match why {
+        squall_verdict::JudgeError::Record(why) => PlayError::BadRecord { path: path.to_owned(), why },
+        squall_verdict::JudgeError::Files(why) => PlayError::Files { path: path.to_owned(), why },
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_is_shown_as_a_person_would_type_it() {
+        for (path, tidy) in [
+            ("scenarios/saga/../../services/system.yaml", "services/system.yaml"),
+            ("./a/./b", "a/b"),
+            ("../x/../y", "../y"),
+            ("../../y", "../../y"),
+            ("/a/../b", "/b"),
+        ] {
+            assert_eq!(tidied(Path::new(path)), Path::new(tidy), "{path}");
+        }
+    }
+}

@@ -1,0 +1,45 @@
+//! What the end-to-end tests share: a scenario played with something changed must be noticed.
+
+use libtest_mimic::{Failed, Trial};
+use squall::{Play, Status, facade::Played};
+
+/// The folder with the scenarios, from this package's folder, where its tests run.
+pub const SCENARIOS: &str = "../scenarios";
+
+/// A scenario of the catalogue: `saga/lost-answers`.
+pub fn scenario(name: &str) -> Play {
+    squall::scenario(format!("{SCENARIOS}/{name}.yaml"))
+}
+
+/// A test that plays a scenario and asks something of what came of it.
+pub fn trial(
+    name: impl Into<String>,
+    play: impl FnOnce() -> Play + Send + 'static,
+    ask: impl FnOnce(Played) -> Result<(), String> + Send + 'static,
+) -> Trial {
+    Trial::test(name, move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let played = runtime.block_on(play().run());
+        ask(played).map_err(Failed::from)
+    })
+}
+
+/// Asks that the scenario held.
+pub fn held(played: Played) -> Result<(), String> {
+    played.held()
+}
+
+/// Asks that a check of this kind was violated.
+pub fn violated_by(kind: &'static str) -> impl FnOnce(Played) -> Result<(), String> {
+    move |played| played.violated_by(kind)
+}
+
+/// Asks for the scenario's verdict as a whole.
+pub fn ended(status: Status) -> impl FnOnce(Played) -> Result<(), String> {
+    move |played| played.ended(status)
+}
+
+/// Runs the tests with several at a time: they wait most of their time.
+pub fn main(trials: Vec<Trial>) -> std::process::ExitCode {
+    squall::suite::run(trials)
+}
