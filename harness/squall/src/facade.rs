@@ -4,7 +4,7 @@ use std::{path::PathBuf, sync::Arc};
 
 use squall_engine::{Interrupt, Silent};
 use squall_record::{Backend, Seed};
-use squall_verdict::{CheckStatus, Status, Verdict};
+use squall_verdict::{State, Status, Verdict};
 
 use crate::play::{Judged, PlayError, Settings, Subject, SubjectError, play};
 
@@ -142,7 +142,7 @@ impl Played {
     /// With that report.
     pub fn violated_by(self, kind: &str) -> Result<(), String> {
         match &self.result {
-            Ok(judged) if judged.verdict.checks.iter().any(|c| c.kind == kind && c.status == CheckStatus::Violated) => {
+            Ok(judged) if judged.verdict.checks.iter().any(|c| c.kind == kind && c.state == State::Violated) => {
                 Ok(())
             }
             _ => Err(format!("no `{kind}` check was violated:\n{}", self.report())),

@@ -9,7 +9,7 @@ use std::{
 use squall_engine::{EngineError, Interrupt, Options, Progress};
 use squall_record::{BadRecord, Backend, Record, Seed, Source};
 use squall_scenario::{Loaded, Mistakes};
-use squall_verdict::Verdict;
+use squall_verdict::{CannotJudge, Verdict};
 
 use crate::files::{self, FileError};
 
@@ -144,7 +144,7 @@ pub enum PlayError {
         /// The record.
         path: PathBuf,
         /// The mistakes.
-        why: Mistakes,
+        why: String,
     },
     /// The verdict could not be written.
     #[error("cannot write `{path}`: {why}")]
@@ -188,8 +188,8 @@ pub fn judge_file(path: &Path) -> Result<Verdict, PlayError> {
     let text = std::fs::read_to_string(path).map_err(|why| PlayError::Unreadable { path: path.to_owned(), why })?;
     let record = Record::parse(&text).map_err(|why| PlayError::BadRecord { path: path.to_owned(), why })?;
     squall_verdict::judge(&record).map_err(|why| match why {
-        squall_verdict::JudgeError::Record(why) => PlayError::BadRecord { path: path.to_owned(), why },
-        squall_verdict::JudgeError::Files(why) => PlayError::Files { path: path.to_owned(), why },
+        CannotJudge::Record(why) => PlayError::BadRecord { path: path.to_owned(), why },
+        CannotJudge::Mistakes(why) => PlayError::Files { path: path.to_owned(), why },
     })
 }
 

@@ -40,14 +40,14 @@ impl Exit {
     }
 
     /// What one verdict asks for. `named`: the scenario was named on the command line, not found in a folder.
-    pub fn of(status: Status, named: bool) -> Exit {
+    pub fn of(status: &Status, named: bool) -> Exit {
         match status {
             Status::Held => Exit::Held,
             Status::Violated => Exit::Violated,
             Status::Inconclusive => Exit::Inconclusive,
             Status::EnvironmentFailed => Exit::Environment,
-            Status::NotRun if named => Exit::Inconclusive,
-            Status::NotRun => Exit::Held,
+            Status::NotRun { .. } if named => Exit::Inconclusive,
+            Status::NotRun { .. } => Exit::Held,
         }
     }
 
@@ -82,7 +82,8 @@ mod tests {
 
     #[test]
     fn a_scenario_that_was_not_run_counts_only_when_it_was_named() {
-        assert_eq!(Exit::of(Status::NotRun, true), Exit::Inconclusive);
-        assert_eq!(Exit::of(Status::NotRun, false), Exit::Held);
+        let not_run = Status::NotRun { why: "a memory limit needs containers".to_owned() };
+        assert_eq!(Exit::of(&not_run, true), Exit::Inconclusive);
+        assert_eq!(Exit::of(&not_run, false), Exit::Held);
     }
 }

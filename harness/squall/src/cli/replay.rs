@@ -18,11 +18,11 @@ pub(super) fn replay(args: &Replay, out: &mut impl Write, err: &mut (impl Write 
         match judge_file(&record) {
             Ok(verdict) if args.json => {
                 out.write_all(squall_verdict::render::json(&verdict).as_bytes())?;
-                exit = exit.worse(Exit::of(verdict.status, true));
+                exit = exit.worse(Exit::of(&verdict.status, true));
             }
             Ok(verdict) => {
                 writeln!(out, "{}", squall_verdict::render::terminal(&verdict, colour))?;
-                exit = exit.worse(Exit::of(verdict.status, true));
+                exit = exit.worse(Exit::of(&verdict.status, true));
             }
             Err(why) => {
                 writeln!(err, "error: {why}")?;

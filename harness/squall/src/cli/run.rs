@@ -139,7 +139,7 @@ impl Tally {
         if verdict.status != Status::Held {
             screen.print(&format!("  record: {}\n", judged.folder.join("record.ndjson").display()));
         }
-        let exit = if judged.interrupted { Exit::Interrupted } else { Exit::of(verdict.status, named) };
+        let exit = if judged.interrupted { Exit::Interrupted } else { Exit::of(&verdict.status, named) };
         self.exit = self.exit.worse(exit);
         self.verdicts.insert(index, verdict);
     }
@@ -148,7 +148,7 @@ impl Tally {
         if let PlayError::Engine(squall_engine::EngineError::NotRun(why)) = why {
             screen.print(&format!("not run  {}: {why}", path.display()));
             self.not_run += 1;
-            self.exit = self.exit.worse(Exit::of(Status::NotRun, named));
+            self.exit = self.exit.worse(if named { Exit::Inconclusive } else { Exit::Held });
             return;
         }
         screen.tell(&format!("error: {}: {why}", path.display()));
@@ -159,7 +159,7 @@ impl Tally {
         let verdicts: Vec<Verdict> = self.verdicts.into_values().collect();
         for report in &args.report {
             let text = match report.format {
-                ReportFormat::Json => render::json_list(&verdicts),
+                ReportFormat::Json => json_list(&verdicts),
                 ReportFormat::Junit => render::junit(&verdicts),
             };
             if let Err(why) = write_report(&report.file, &text) {
@@ -167,7 +167,7 @@ impl Tally {
                 self.exit = self.exit.worse(Exit::Environment);
             }
         }
-        let count = |status| verdicts.iter().filter(|v| v.status == status).count();
+        let count = |status: Status| verdicts.iter().filter(|v| v.status == status).count();
         let mut parts = vec![format!("{} held", count(Status::Held))];
         for (status, word) in [
             (Status::Violated, "violated"),
@@ -185,6 +185,12 @@ impl Tally {
         screen.print(&format!("{} · {}", parts.join(" · "), seconds(took)));
         self.exit
     }
+}
+
+/// A JSON array with each verdict as `verdict.json` has it.
+fn json_list(verdicts: &[Verdict]) -> String {
+    let each: Vec<String> = verdicts.iter().map(|v| render::json(v).trim_end().to_owned()).collect();
+    format!("[\n{}\n]\n", each.join(",\n"))
 }
 
 fn write_report(file: &std::path::Path, text: &str) -> io::Result<()> {
