@@ -36,5 +36,4 @@ pub mod cli;
 
 pub use facade::{Play, Played, scenario};
 pub use squall_record::{Backend, Seed};
-pub use squall_scenario::build;
 pub use squall_verdict::{Status, Verdict};

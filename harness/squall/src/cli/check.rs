@@ -17,7 +17,7 @@ pub(super) fn check(args: &Check, out: &mut impl Write, err: &mut (impl Write + 
     for path in &paths {
         match Subject::read(path) {
             Ok(subject) => {
-                let warnings = subject.loaded.warnings.render(wants_colour(err));
+                let warnings = subject.loaded.warnings.render_as_warnings(wants_colour(err));
                 if !warnings.is_empty() {
                     writeln!(err, "{warnings}")?;
                 }

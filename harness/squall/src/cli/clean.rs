@@ -21,8 +21,8 @@ pub(super) fn clean(args: &Clean, out: &mut impl Write, err: &mut (impl Write + 
     }
     writeln!(
         out,
-        "{} process groups ended, {} data folders removed",
-        cleaned.killed_groups.len(),
+        "{} processes ended, {} data folders removed",
+        cleaned.killed.len(),
         cleaned.removed.len()
     )?;
     Ok(Exit::Held)
