@@ -2,7 +2,7 @@
 
 use std::{fmt, future::Future, io, sync::Arc, time::Duration};
 
-use crate::host::{BoxStream, Host, Listener, StoreThread};
+use crate::host::{BoxFuture, BoxStream, Host, Listener, StoreThread};
 
 /// A handle on the host that this code runs on. Clones are the same host.
 #[derive(Clone)]
@@ -68,9 +68,10 @@ impl Env {
         self.0.store_thread(name)
     }
 
-    /// Completes when this process is asked to stop in order.
-    pub async fn stop_requested(&self) {
-        self.0.stop_requested().await;
+    /// Completes when this process is asked to stop in order. Requests count from this call on, not from the first
+    /// poll, so it is called before anybody could know that the process is up.
+    pub fn stop_requested(&self) -> BoxFuture<'static, ()> {
+        self.0.stop_requested()
     }
 }
 

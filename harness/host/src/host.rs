@@ -56,6 +56,7 @@ pub trait Host: Send + Sync + 'static {
     /// A thread for the blocking work of the store called `name`.
     fn store_thread(&self, name: &str) -> Box<dyn StoreThread>;
 
-    /// Completes when this process is asked to stop in order (SIGTERM or SIGINT on a real host).
+    /// Completes when this process is asked to stop in order (SIGTERM or SIGINT on a real host). Requests count from
+    /// this call on, not from the first poll.
     fn stop_requested(&self) -> BoxFuture<'static, ()>;
 }

@@ -83,7 +83,7 @@ impl Host for Real {
     }
 
     fn stop_requested(&self) -> BoxFuture<'static, ()> {
-        Box::pin(stop_signal())
+        stop_signal()
     }
 }
 
@@ -128,24 +128,28 @@ impl StoreThread for Inline {
 }
 
 #[cfg(unix)]
-async fn stop_signal() {
+fn stop_signal() -> BoxFuture<'static, ()> {
     use tokio::signal::unix::{SignalKind, signal};
     match (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) {
-        (Ok(mut terminate), Ok(mut interrupt)) => tokio::select! {
-            biased;
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        },
+        (Ok(mut terminate), Ok(mut interrupt)) => Box::pin(async move {
+            tokio::select! {
+                biased;
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+        }),
         // Without handlers the signals keep their default effect, which ends the process.
-        _ => std::future::pending().await,
+        _ => Box::pin(std::future::pending()),
     }
 }
 
 #[cfg(not(unix))]
-async fn stop_signal() {
-    if tokio::signal::ctrl_c().await.is_err() {
-        std::future::pending::<()>().await;
-    }
+fn stop_signal() -> BoxFuture<'static, ()> {
+    Box::pin(async {
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    })
 }
 
 #[cfg(test)]

@@ -147,12 +147,13 @@ where
         }
     };
     log::install(Log::new(&env, about.name, both.log, log::StandardError));
+    let stop_requested = env.stop_requested();
     let server = match start_read(&env, both, build).await {
         Ok(server) => server,
         Err(error) => return say(&mut io::stderr(), &format!("error: {error}"), ExitCode::FAILURE),
     };
     tracing::info!(address = server.address(), version = about.version, "listening");
-    env.stop_requested().await;
+    stop_requested.await;
     tracing::info!("stopping");
     server.stop().await;
     tracing::info!("stopped");
