@@ -22,10 +22,22 @@ use squall_scenario::Loaded;
 pub mod error;
 pub mod interrupt;
 pub mod progress;
+mod plan;
 mod folder;
 mod wire;
 mod journal;
+mod backend;
+mod render;
+mod client;
 mod process;
+mod proxies;
+mod operation;
+mod load;
+mod gate;
+mod faults;
+mod reads;
+mod settle;
+mod run;
 pub mod clean;
 
 pub use clean::{Cleaned, clean};
@@ -91,6 +103,27 @@ pub async fn run(
     progress: Arc<dyn Progress>,
     interrupt: Interrupt,
 ) -> Result<RunLeft, EngineError> {
-    let _ = (system, scenario, loaded, options, progress, interrupt);
-    Err(EngineError::NotRun("the engine is being built".to_owned()))
+    let own = Interrupt::new();
+    let interrupts = [interrupt, own.clone()];
+    let job = run::Job { system, scenario, loaded, options, progress, interrupts };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(EngineError::Threads)?;
+    let (tell, left) = tokio::sync::oneshot::channel();
+    std::thread::Builder::new()
+        .name("squall-run".to_owned())
+        .spawn(move || {
+            // Nobody waits for a run whose future was dropped.
+            let _ = tell.send(runtime.block_on(run::run(job)));
+        })
+        .map_err(EngineError::Threads)?;
+    let _stops = StopsWhenDropped(own);
+    left.await.unwrap_or_else(|_| Err(EngineError::Threads(std::io::Error::other("the run's thread panicked"))))
+}
+
+/// Interrupts a run that nobody waits for any more.
+struct StopsWhenDropped(Interrupt);
+
+impl Drop for StopsWhenDropped {
+    fn drop(&mut self) {
+        self.0.stop();
+    }
 }

@@ -87,6 +87,18 @@ impl Program {
         }
     }
 
+    /// Waits until the leader is seen stopped by a signal. False if it ended instead.
+    pub(crate) async fn stopped(&self) -> bool {
+        let look = WaitIdOptions::STOPPED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+        while self.end().is_none() {
+            if let Ok(Some(_)) = waitid(WaitId::Pid(self.group), look) {
+                return true;
+            }
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        false
+    }
+
     /// Asks the group to end, and kills what has not ended after the given time.
     pub(crate) async fn stop(&self, patience: Duration) {
         // A stopped process takes no SIGTERM until it goes on.
@@ -101,12 +113,8 @@ impl Program {
 
 /// Waits for the leader, kills the rest of its group, takes it off the supervisor's list, reaps it.
 fn wait_for_end(group: Pid, mut child: Child) -> End {
-    loop {
-        match waitid(WaitId::Pid(group), WaitIdOptions::EXITED | WaitIdOptions::NOWAIT) {
-            Err(rustix::io::Errno::INTR) => continue,
-            _ => break,
-        }
-    }
+    let look = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
+    while let Err(rustix::io::Errno::INTR) = waitid(WaitId::Pid(group), look) {}
     let _ = kill_process_group(group, Signal::KILL);
     supervisor::forget(group.as_raw_nonzero().get().unsigned_abs());
     match child.wait() {

@@ -140,5 +140,21 @@ pub(crate) fn whole_expression(text: &str) -> Option<&str> {
 fn context(values: &BTreeMap<String, Json>, draw: Option<&Draw>) -> Value {
     let values = values.iter().map(|(name, value)| (name.clone(), Value::from(Serde(value))));
     let draw = draw.map(|draw| (draw::HIDDEN.to_owned(), draw.as_value()));
-    values.chain(draw).collect()
+    Value::from_pairs(values.chain(draw))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_template_is_rendered_with_its_values() {
+        let values = BTreeMap::from([("data".to_owned(), json!("/d")), ("n".to_owned(), json!({ "port": 3 }))]);
+        let text = |text: &str| render(&Template(text.to_owned()), &values, None).unwrap();
+        assert_eq!(text("{{ data }}/entries on {{ n.port }}"), "/d/entries on 3");
+        assert_eq!(text("{{ n | tojson }}"), r#"{"port": 3}"#);
+        assert_eq!(value(&Template("{{ n.port }}".to_owned()), &values, None).unwrap(), json!(3));
+    }
 }

@@ -1,0 +1,348 @@
+//! A run from its first phase to its last: start, setup, gate, load and faults, settle, stop.
+
+use std::{
+    collections::BTreeMap,
+    path::PathBuf,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
+
+use serde_json::Value;
+use squall_record::{FactSink, OperationId, Outcome, Phase, RunOpened, RunPhase, SCHEMA, Source, What};
+use squall_scenario::{Loaded, expression, model::Setup};
+use tokio::time::{Instant, sleep_until};
+
+use crate::{
+    EngineError, Interrupt, Options, RunLeft,
+    backend::{Failed, System},
+    faults::{self, Scene},
+    folder::RunFolder,
+    gate,
+    journal::{Journal, Writer},
+    load::{self, Arrivals, Tally},
+    operation::{Client, Done},
+    plan::{Course, plan},
+    process::services::Processes,
+    progress::{Event, Progress},
+    proxies::{self, Proxies},
+    reads::Reader,
+    settle::{Settling, settle},
+};
+
+/// More late starts than this share, and the machine was too busy for a verdict.
+const LATE_SHARE_MAX: f64 = 0.01;
+
+/// What is asked of a run.
+pub(crate) struct Job {
+    pub system: Source,
+    pub scenario: Source,
+    pub loaded: Loaded,
+    pub options: Options,
+    pub progress: Arc<dyn Progress>,
+    pub interrupts: [Interrupt; 2],
+}
+
+/// Why a run ended before its last phase.
+enum Halt {
+    /// The environment failed.
+    Environment(String),
+    /// Someone interrupted it.
+    Interrupted,
+    /// The gate was not met: there is nothing to learn from the rest.
+    NotWell,
+}
+
+impl From<Failed> for Halt {
+    fn from(failed: Failed) -> Halt {
+        Halt::Environment(failed.0)
+    }
+}
+
+/// What was started and must be taken down, however the run ends.
+#[derive(Default)]
+struct Started {
+    system: OnceLock<Arc<dyn System>>,
+    proxies: OnceLock<Arc<Proxies>>,
+    ready_after: OnceLock<Duration>,
+    late_starts: OnceLock<u64>,
+}
+
+/// One run.
+struct Run {
+    job: Job,
+    course: Course,
+    folder: Arc<RunFolder>,
+    journal: Arc<Journal>,
+    started: Started,
+}
+
+/// Plays the scenario and leaves its record.
+pub(crate) async fn run(job: Job) -> Result<RunLeft, EngineError> {
+    let course = plan(&job.loaded, job.options.seed, job.options.backend).map_err(EngineError::NotRun)?;
+    let Options { runs, keep, .. } = &job.options;
+    let folder = RunFolder::make(runs, &job.loaded.scenario.name, course.plan.seed, *keep)?;
+    let record = folder.record();
+    let failed = |why| EngineError::Record { path: record.clone(), why };
+    let (journal, writer) = Journal::open(&record).map_err(failed)?;
+    let (folder, journal) = (Arc::new(folder), Arc::new(journal));
+    job.progress.report(Event::FolderMade { folder: folder.path().to_owned() });
+    journal.observe(What::RunOpened(Box::new(RunOpened {
+        schema: SCHEMA,
+        squall: env!("CARGO_PKG_VERSION").to_owned(),
+        system: job.system.clone(),
+        scenario: job.scenario.clone(),
+        plan: course.plan.clone(),
+    })));
+    let run = Run { job, course, folder, journal, started: Started::default() };
+    let [one, other] = &run.job.interrupts;
+    let halt = tokio::select! {
+        biased;
+        _ = one.stopped() => Err(Halt::Interrupted),
+        _ = other.stopped() => Err(Halt::Interrupted),
+        why = run.journal.failed() => Err(Halt::Environment(format!("the record could not be written: {why}"))),
+        played = run.phases() => played,
+    };
+    run.close(halt.err(), writer).await
+}
+
+impl Run {
+    /// The phases, as the design has them.
+    async fn phases(&self) -> Result<(), Halt> {
+        let stage = self.start().await?;
+        let mut done = self.setup(&stage.client).await?;
+        done.extend(self.gate(&stage.client).await?);
+        done.extend(self.load(&stage).await?);
+        self.settle(&stage, &done).await?;
+        Ok(())
+    }
+
+    fn began(&self, phase: RunPhase, lasts: Option<Duration>) {
+        self.journal.observe(What::PhaseBegan { phase });
+        self.job.progress.report(Event::PhaseBegan { phase, lasts });
+    }
+
+    /// Builds what must be built, puts a proxy on every edge, and starts everything.
+    async fn start(&self) -> Result<Stage, Halt> {
+        self.began(RunPhase::Start, None);
+        let Job { loaded, options, progress, .. } = &self.job;
+        let root = self.root()?;
+        let (folder, journal) = (Arc::clone(&self.folder), Arc::clone(&self.journal));
+        let processes =
+            Processes::new(loaded.clone(), root, folder, journal, Arc::clone(progress), options.ready_within)?;
+        let system: Arc<dyn System> = Arc::new(processes);
+        let system = Arc::clone(self.started.system.get_or_init(|| system));
+        system.build().await?;
+
+        let began = Instant::now();
+        let (proxies, wiring) = proxies::start(&self.course, loaded, system.as_ref(), &self.journal).await?;
+        let proxies = Arc::clone(self.started.proxies.get_or_init(|| Arc::new(proxies)));
+        let client = Client::new(&loaded.system, self.course.plan.seed, &wiring, Arc::clone(&self.journal))?;
+        let reader = Reader::new(&loaded.system, Arc::clone(&system), Arc::clone(&self.journal))?;
+        system.start(wiring).await?;
+        let took = *self.started.ready_after.get_or_init(|| began.elapsed());
+        progress.report(Event::SystemReady { took });
+        Ok(Stage { system, proxies, client: Arc::new(client), reader })
+    }
+
+    /// The folder that the system file's relative paths count from.
+    fn root(&self) -> Result<PathBuf, Failed> {
+        let root = self.job.options.system_folder.join(&self.job.loaded.system.root);
+        std::fs::canonicalize(&root).map_err(|why| {
+            Failed(format!(
+                "the system's root `{}` cannot be entered: {why}; correct `root` in the system file",
+                root.display()
+            ))
+        })
+    }
+
+    /// Each preparing operation after the other; one that does not succeed ends the run.
+    async fn setup(&self, client: &Client) -> Result<Vec<Done>, Halt> {
+        let steps = &self.job.loaded.scenario.setup;
+        let mut all = Vec::new();
+        if steps.is_empty() {
+            return Ok(all);
+        }
+        self.began(RunPhase::Setup, None);
+        for (stream, step) in (0..).zip(steps) {
+            for (ordinal, bound) in (0..).zip(self.bound_by(step)?) {
+                let id = OperationId { phase: Phase::Setup, stream, ordinal };
+                let ready = client.render(id, &step.operation, &bound, &step.with)?;
+                let done = client.perform(ready, Instant::now()).await;
+                if done.outcome != Outcome::Succeeded {
+                    return Err(Halt::Environment(not_set_up(&done)));
+                }
+                all.push(done);
+            }
+        }
+        Ok(all)
+    }
+
+    /// The values that each operation of a step binds: one mapping for each operation.
+    fn bound_by(&self, step: &Setup) -> Result<Vec<BTreeMap<String, Value>>, Failed> {
+        let Some((name, list)) = &step.each else { return Ok(vec![BTreeMap::new()]) };
+        let wrong =
+            |why: String| Failed(format!("setup `{}`: `each: {{ {name}: {} }}`: {why}", step.operation, list.0));
+        let compiled = expression::compile(list).map_err(|why| wrong(why.to_string()))?;
+        match compiled.eval(&self.job.loaded.system.vars).map_err(|why| wrong(why.to_string()))? {
+            Value::Array(items) => Ok(items.into_iter().map(|item| BTreeMap::from([(name.clone(), item)])).collect()),
+            other => Err(wrong(format!("a list is due, and it is {other}"))),
+        }
+    }
+
+    /// The load that shows the system well before the faults.
+    async fn gate(&self, client: &Arc<Client>) -> Result<Vec<Done>, Halt> {
+        let Some(gate) = &self.job.loaded.scenario.gate else { return Ok(Vec::new()) };
+        self.began(RunPhase::Gate, Some(gate.lasts));
+        let arrivals = Arrivals {
+            phase: Phase::Gate,
+            stream: 0,
+            operation: gate.of.clone(),
+            rate: gate.rate,
+            from: Duration::ZERO,
+            lasts: gate.lasts,
+            in_flight_at_most: load::IN_FLIGHT_AT_MOST,
+            given: gate.with.clone(),
+        };
+        let tally = self.start_load(client, vec![arrivals], Instant::now())?.over().await?;
+        if gate::is_met(gate, &tally) { Ok(tally.done) } else { Err(Halt::NotWell) }
+    }
+
+    fn start_load(&self, client: &Arc<Client>, streams: Vec<Arrivals>, zero: Instant) -> Result<load::Running, Failed> {
+        load::start(Arc::clone(client), Arc::clone(&self.journal), streams, zero).map_err(|why| {
+            Failed(format!("the load could not be started: {why}; see `ulimit -a` for limits on threads"))
+        })
+    }
+
+    /// The load and the faults, from time zero until both are over.
+    async fn load(&self, stage: &Stage) -> Result<Vec<Done>, Halt> {
+        let scenario = &self.job.loaded.scenario;
+        self.began(RunPhase::Load, Some(scenario.load_ends()));
+        let zero = Instant::now();
+        let streams = (0..).zip(&scenario.load).map(|(number, stream)| Arrivals::of(stream, number)).collect();
+        let scene = Arc::new(Scene {
+            loaded: self.job.loaded.clone(),
+            course: self.course.clone(),
+            proxies: Arc::clone(&stage.proxies),
+            system: Arc::clone(&stage.system),
+            journal: Arc::clone(&self.journal),
+            folder: Arc::clone(&self.folder),
+            progress: Arc::clone(&self.job.progress),
+        });
+        let (bring, end) = faults::End::new();
+        let load = async {
+            // The faults come first in the poll, so their triggers are set before the first operation is sent.
+            self.start_load(&stage.client, streams, zero)?.over().await
+        };
+        let clock = async {
+            sleep_until(zero + scenario.load_ends()).await;
+            bring.send_replace(true);
+            Ok(())
+        };
+        let ((), tally, ()) = tokio::try_join!(biased; faults::play(scene, zero, end), load, clock)?;
+        self.refuse_a_busy_machine(&tally)?;
+        Ok(tally.done)
+    }
+
+    fn refuse_a_busy_machine(&self, tally: &Tally) -> Result<(), Failed> {
+        let (late, all) = (tally.late(), tally.done.len());
+        self.started.late_starts.get_or_init(|| late);
+        // Below a hundred operations one late start is more than the share and says nothing yet.
+        if late <= 1 || late as f64 <= all as f64 * LATE_SHARE_MAX {
+            return Ok(());
+        }
+        Err(Failed(format!(
+            "the machine was too busy: {late} of {all} operations started more than {:?} late; \
+             run fewer scenarios at once (`--jobs 1`), or on an idle machine",
+            load::LATE
+        )))
+    }
+
+    /// Waits until nothing goes on, and takes the final reads.
+    async fn settle(&self, stage: &Stage, done: &[Done]) -> Result<(), Halt> {
+        let plan = &self.course.plan;
+        self.began(RunPhase::Settle, Some(self.job.loaded.scenario.settle_within));
+        let settling = Settling {
+            client: &stage.client,
+            reader: &stage.reader,
+            system: stage.system.as_ref(),
+            journal: &self.journal,
+            quiet: Duration::from_micros(plan.quiet_us),
+            bound: Duration::from_micros(plan.settle_bound_us),
+        };
+        settle(&settling, done).await;
+        Ok(())
+    }
+
+    /// Takes everything down and closes the record.
+    async fn close(self, halt: Option<Halt>, writer: Writer) -> Result<RunLeft, EngineError> {
+        let environment_failed = match &halt {
+            Some(Halt::Environment(why)) => Some(why.clone()),
+            _ => None,
+        };
+        let interrupted = matches!(halt, Some(Halt::Interrupted));
+        if let Some(why) = environment_failed.clone() {
+            self.journal.observe(What::EnvironmentFailed { why });
+        }
+        self.began(RunPhase::Stop, None);
+        if let Some(proxies) = self.started.proxies.into_inner() {
+            stop_proxies(proxies).await;
+        }
+        if let Some(system) = self.started.system.into_inner() {
+            system.stop().await;
+        }
+        let late_starts = self.started.late_starts.into_inner().unwrap_or_default();
+        let last = What::RunEnded { dropped_facts: self.journal.dropped(), late_starts, interrupted };
+        let record = self.folder.record();
+        self.journal.close(last, writer).map_err(|why| EngineError::Record { path: record.clone(), why })?;
+        if let Err(why) = self.folder.close() {
+            let text = format!("`{}` could not be tidied: {why}", self.folder.path().display());
+            self.job.progress.report(Event::Note { text });
+        }
+        Ok(RunLeft {
+            folder: self.folder.path().to_owned(),
+            record,
+            ready_after: self.started.ready_after.into_inner(),
+            environment_failed,
+            interrupted,
+        })
+    }
+}
+
+/// What runs once the system has started.
+struct Stage {
+    system: Arc<dyn System>,
+    proxies: Arc<Proxies>,
+    client: Arc<Client>,
+    reader: Reader,
+}
+
+fn not_set_up(done: &Done) -> String {
+    let answer = match &done.answer {
+        Ok(answer) => {
+            let body = answer.body.json.as_ref().map(Value::to_string).or_else(|| answer.body.text.clone());
+            format!("answered {} {}", answer.status, body.unwrap_or_default())
+        }
+        Err(why) => format!("had no answer: {why}"),
+    };
+    let (id, name) = (done.id, &done.name);
+    format!("setup operation `{name}` ({id}) did not succeed, so there is nothing to run the scenario on: it {answer}")
+}
+
+/// Stops every proxy and waits until its last connection stands in the record.
+async fn stop_proxies(proxies: Arc<Proxies>) {
+    let mut proxies = proxies;
+    // Tasks that were aborted let go of them when they are next run.
+    for _ in 0..100 {
+        match Arc::try_unwrap(proxies) {
+            Ok(all) => {
+                for proxy in all.into_values() {
+                    proxy.stop().await;
+                }
+                return;
+            }
+            Err(shared) => proxies = shared,
+        }
+        tokio::task::yield_now().await;
+    }
+    // The last holder's drop stops them too, only without waiting.
+}
