@@ -1,0 +1,118 @@
+//! Demand: who asked something of an edge, and whether a call came of it.
+//!
+//! Declared, not guessed: submitted operations whose `implies` names the edge, and sagas whose next step is due.
+
+use squall_record::{Edge, OperationId, Outcome};
+use squall_scenario::model::{Saga, System};
+
+use crate::{
+    ask::Question,
+    case::Case,
+    evidence::{At, Operation},
+};
+
+/// One operation that asked something of an edge.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Demand {
+    /// When it was submitted.
+    pub at: At,
+    /// The operation.
+    pub operation: OperationId,
+    /// Which instance of the caller it went to, where that is known.
+    pub instance: Option<u32>,
+    /// When the first call on the edge that belongs to it started.
+    pub served: Option<At>,
+    /// What its missing call says.
+    pub missing: Missing,
+}
+
+/// What it says that a demand left no call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Missing {
+    /// Nothing: there was one, or the operation never reached the caller, or ended well without it.
+    Nothing,
+    /// The caller did all that comes before, all went well, and it did not call.
+    Refused,
+    /// The caller turned the operation down before it did anything. Another edge may have been the reason.
+    TurnedDown,
+}
+
+/// The demand on an edge, in order; empty where none is declared.
+pub fn of(case: &Case<'_, '_>, edge: &Edge) -> Vec<Demand> {
+    let mut demands = Vec::new();
+    for declared in &case.system.operations {
+        let implied = declared.implies.iter().find(|(on, _)| on == edge).map(|(_, when)| Question::new(when));
+        let saga = case.system.saga_of(&declared.name).filter(|saga| due_step(saga, edge).is_some());
+        if implied.is_none() && saga.is_none() {
+            continue;
+        }
+        for operation in case.evidence.operations.named(&declared.name) {
+            let implies = implied.as_ref().is_some_and(|question| {
+                question.as_ref().is_ok_and(|question| question.is_true_of(operation).unwrap_or(false))
+            });
+            let due = saga.is_some_and(|saga| is_due(case, saga, edge, operation));
+            if implies || due {
+                demands.push(demand(case, edge, operation, due));
+            }
+        }
+    }
+    demands.sort_by_key(|demand| demand.at);
+    demands
+}
+
+/// Whether anything declares demand on an edge.
+pub fn is_declared(system: &System, edge: &Edge) -> bool {
+    system.operations.iter().any(|operation| operation.implies.iter().any(|(on, _)| on == edge))
+        || system.sagas.iter().any(|saga| due_step(saga, edge).is_some_and(|step| step > 0))
+}
+
+fn demand(case: &Case<'_, '_>, edge: &Edge, operation: &Operation<'_>, due: bool) -> Demand {
+    let (mut served, mut instance) = (None, None);
+    let (mut called, mut failed) = (false, false);
+    for call in case.evidence.calls.of_trace(operation.trace) {
+        if call.edge == edge {
+            served = served.or(Some(call.started));
+            instance = instance.or(Some(call.caller));
+        } else if call.edge.to == edge.from {
+            instance = case.evidence.calls.callee_of(call).or(instance);
+        }
+        if call.edge.from == edge.from {
+            called = true;
+            failed |= call.failed();
+        }
+    }
+    let alone = case.system.service(&edge.from).is_none_or(|service| service.instances <= 1);
+    let turned_down =
+        operation.ended.as_ref().is_some_and(|end| end.answer.is_some()) && operation.outcome() != Outcome::Succeeded;
+    let missing = match served {
+        Some(_) => Missing::Nothing,
+        None if !turned_down => Missing::Nothing,
+        None if due && called && !failed => Missing::Refused,
+        None if !called => Missing::TurnedDown,
+        None => Missing::Nothing,
+    };
+    Demand {
+        at: operation.started,
+        operation: operation.id,
+        instance: instance.or(alone.then_some(0)),
+        served,
+        missing,
+    }
+}
+
+/// The first step of a saga that is done on this edge.
+fn due_step(saga: &Saga, edge: &Edge) -> Option<usize> {
+    saga.steps.iter().position(|step| step.does.service == edge.to)
+}
+
+/// Whether every step before the one on this edge was seen to succeed by the caller, and there is one.
+fn is_due(case: &Case<'_, '_>, saga: &Saga, edge: &Edge, operation: &Operation<'_>) -> bool {
+    let Some(step) = due_step(saga, edge).filter(|step| *step > 0) else { return false };
+    saga.steps[..step].iter().all(|before| {
+        let route = before.does.to_string();
+        case.evidence
+            .calls
+            .of_trace(operation.trace)
+            .any(|call| call.edge.from == edge.from && call.route == Some(route.as_str()) && call.seen_to_succeed())
+    })
+}

@@ -1,0 +1,203 @@
+//! What a caller did and saw on an edge, one life of one instance at a time: the input of the monitor.
+
+use std::collections::HashMap;
+
+use squall_record::{Edge, Seen, TraceId};
+use squall_scenario::model::Counts;
+
+use crate::{
+    case::Case,
+    evidence::{At, Call},
+    measure,
+};
+
+/// What a breaker makes of how a call ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// A success.
+    Good,
+    /// A 4xx: the callee answered, which some breakers count as a success and others not at all.
+    Neutral,
+    /// A failure: a 5xx, a reset, a close, the caller's own patience running out.
+    Bad,
+    /// A failure for some breakers, a success for others: 408, 425, 429.
+    Doubtful,
+    /// A connection that failed before any call was seen on it: perhaps a failure, never a success.
+    Hidden,
+}
+
+/// One thing that happened, in the order of the record.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Event {
+    /// A call started.
+    Started {
+        /// When.
+        at: At,
+        /// Its position among all calls.
+        row: usize,
+        /// Whether it is the first attempt of what the breaker counts; a further one was let in with the first.
+        first: bool,
+        /// When it ended, if it did.
+        ends_us: u64,
+    },
+    /// A call, or an unseen one, ended.
+    Ended {
+        /// When.
+        at: At,
+        /// Its position among all calls; `None` for an unseen one.
+        row: Option<usize>,
+        /// When it had started.
+        started_us: u64,
+        /// As what.
+        ending: Ending,
+        /// Whether it is the last attempt of what the breaker counts.
+        last: bool,
+    },
+}
+
+impl Event {
+    /// When it happened.
+    pub fn at(&self) -> At {
+        match self {
+            Event::Started { at, .. } | Event::Ended { at, .. } => *at,
+        }
+    }
+}
+
+/// One life of one instance of the caller.
+#[derive(Clone, Debug)]
+pub struct CallerLife {
+    /// The instance.
+    pub instance: u32,
+    /// How many lives it had before.
+    pub life: u32,
+    /// From when, in microseconds.
+    pub from_us: u64,
+    /// Until when.
+    pub until_us: u64,
+    /// What happened, in order.
+    pub events: Vec<Event>,
+    /// When the caller could have felt failures that left no call.
+    pub blind: Vec<(u64, u64)>,
+}
+
+/// Every life of every instance that called, or could have called, on an edge.
+pub fn lives(case: &Case<'_, '_>, edge: &Edge) -> Vec<CallerLife> {
+    let evidence = case.evidence;
+    let mut instances: Vec<u32> = evidence.lives.of_service(&edge.from).map(|life| life.instance).collect();
+    let rows: Vec<usize> =
+        (0..evidence.calls.rows().len()).filter(|row| evidence.calls.rows()[*row].edge == edge).collect();
+    instances.extend(rows.iter().map(|row| evidence.calls.rows()[*row].caller));
+    instances.sort_unstable();
+    instances.dedup();
+    let blind = case.blind_spots(edge);
+    let attempts = attempts(case, edge, &rows);
+    let mut found = Vec::new();
+    for instance in instances {
+        let mut spans: Vec<(u32, u64, u64)> = evidence
+            .lives
+            .of(&edge.from, instance)
+            .iter()
+            .map(|life| (life.life, life.started.us, life.exited.map_or(u64::MAX, |exit| exit.at.us)))
+            .collect();
+        if spans.is_empty() {
+            spans.push((0, 0, u64::MAX));
+        }
+        for (life, from_us, until_us) in spans {
+            let within = |us: u64| from_us <= us && us <= until_us;
+            let mut events = Vec::new();
+            for (row, attempt) in rows.iter().zip(&attempts) {
+                let call = &evidence.calls.rows()[*row];
+                if call.caller == instance && within(call.started.us) {
+                    push(&mut events, *row, call, *attempt, until_us);
+                }
+            }
+            push_hidden(case, edge, instance, within, &mut events);
+            events.sort_by_key(Event::at);
+            let blind = blind.iter().copied().filter(|(from, until)| *from <= until_us && *until >= from_us).collect();
+            found.push(CallerLife { instance, life, from_us, until_us, events, blind });
+        }
+    }
+    found
+}
+
+fn push(events: &mut Vec<Event>, row: usize, call: &Call<'_>, attempt: Attempt, until_us: u64) {
+    let ended = call.ended.filter(|(at, _)| at.us <= until_us);
+    let ends_us = ended.map_or(u64::MAX, |(at, _)| at.us);
+    events.push(Event::Started { at: call.started, row, first: attempt.first, ends_us });
+    if let Some((at, seen)) = ended {
+        let started_us = call.started.us;
+        events.push(Event::Ended { at, row: Some(row), started_us, ending: ending(seen), last: attempt.last });
+    }
+}
+
+/// Connections that the proxy could not lead anywhere and on which no call was seen.
+fn push_hidden(case: &Case<'_, '_>, edge: &Edge, instance: u32, within: impl Fn(u64) -> bool, events: &mut Vec<Event>) {
+    let links = case.evidence.plan.links.iter().filter(|link| link.edge == *edge && link.caller == instance);
+    let links: Vec<u32> = links.map(|link| link.id).collect();
+    for (_, connection) in case.evidence.calls.connections().filter(|(id, _)| links.contains(&id.link)) {
+        let Some((at, how)) = connection.closed else { continue };
+        // The caller closing an idle connection of its own is no failure.
+        if !how.contains("the caller closed") && within(at.us) && connection.calls == 0 {
+            let started_us = connection.opened.us;
+            events.push(Event::Ended { at, row: None, started_us, ending: Ending::Hidden, last: false });
+        }
+    }
+}
+
+/// What a breaker makes of what the caller saw.
+pub fn ending(seen: &Seen) -> Ending {
+    match seen {
+        Seen::Answer { status: 408 | 425 | 429, .. } => Ending::Doubtful,
+        Seen::Answer { status: 400..500, .. } => Ending::Neutral,
+        Seen::Answer { status, .. } if *status >= 500 => Ending::Bad,
+        Seen::Answer { .. } => Ending::Good,
+        Seen::Reset | Seen::Closed | Seen::HungUp => Ending::Bad,
+    }
+}
+
+/// Where an attempt stands in what the breaker counts.
+#[derive(Clone, Copy, Debug)]
+struct Attempt {
+    first: bool,
+    last: bool,
+}
+
+/// Groups attempts into calls, for a breaker that counts calls: same trace, method and path, not further apart
+/// than the longest declared gap.
+fn attempts(case: &Case<'_, '_>, edge: &Edge, rows: &[usize]) -> Vec<Attempt> {
+    let upstream = case.system.upstream(edge);
+    let counts = upstream.and_then(|u| u.breaker).map_or(Counts::Attempts, |breaker| breaker.counts);
+    let policy = upstream.and_then(|u| u.attempts);
+    let at_most = policy.map_or(1, |policy| policy.at_most);
+    let alone = Attempt { first: true, last: true };
+    if counts == Counts::Attempts || at_most <= 1 {
+        return vec![alone; rows.len()];
+    }
+    let longest = policy.and_then(|policy| policy.longest_gap).map_or(1_000_000, measure::us);
+    let gap_max = longest + case.evidence.tolerance.tick_us;
+    let mut found = vec![alone; rows.len()];
+    let mut open: HashMap<(Option<TraceId>, &str, &str, &str, u32), (usize, u32, u64)> = HashMap::new();
+    for (position, row) in rows.iter().enumerate() {
+        let call = &case.evidence.calls.rows()[*row];
+        let key = call.idempotency_key().unwrap_or_default();
+        if call.trace.is_none() && key.is_empty() {
+            // Nothing tells its attempts from other calls: it may be a first one, and it is never surely a last.
+            found[position].last = false;
+            continue;
+        }
+        let ended = call.ended.map_or(u64::MAX, |(at, _)| at.us);
+        let name = (call.trace, call.method, call.path, key, call.caller);
+        let earlier = open.get(&name).copied();
+        let ordinal = match earlier {
+            Some((before, n, until)) if n < at_most && call.started.us <= until.saturating_add(gap_max) => {
+                found[before].last = false;
+                found[position].first = false;
+                n + 1
+            }
+            _ => 1,
+        };
+        open.insert(name, (position, ordinal, ended));
+    }
+    found
+}

@@ -1,0 +1,158 @@
+//! When a right breaker must have tripped, and when it may have.
+//!
+//! The proxy's lines tell the order in which calls ended only to within a tick, a breaker may leave out calls that
+//! began before it last closed, and a window may be kept in buckets. *Must* is what every such breaker would do,
+//! *may* what some would.
+
+use squall_scenario::model::Trips;
+
+use super::outcomes::Ending;
+use crate::measure;
+
+/// A call that ended.
+#[derive(Clone, Copy, Debug)]
+pub struct Past {
+    /// When, in microseconds.
+    pub us: u64,
+    /// When it had started.
+    pub started_us: u64,
+    /// As what.
+    pub ending: Ending,
+    /// Whether it is the last attempt of what the breaker counts.
+    pub last: bool,
+}
+
+/// What a breaker that was closed is after a call ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trip {
+    /// Closed, whichever right breaker it is.
+    No,
+    /// Open for some right breakers.
+    May,
+    /// Open for all.
+    Must,
+}
+
+/// Windows that a right implementation may keep in place of the declared one, as shares of it.
+const WINDOWS_MAY: [f64; 4] = [0.5, 0.8, 1.0, 1.2];
+const WINDOWS_MUST: [f64; 4] = [0.8, 0.9, 1.0, 1.1];
+
+/// Asks it of the call `past[now]`, for a breaker that closed at `since_us`.
+pub fn tripped(trips: &Trips, past: &[Past], now: usize, since_us: u64, tick_us: u64) -> Trip {
+    match trips {
+        Trips::Consecutive(threshold) => in_a_row(*threshold as usize, past, now, since_us, tick_us),
+        Trips::Share { share, window, minimum } => {
+            let window = measure::us(*window);
+            share_of(share.0, window, *minimum as usize, past, now, since_us, tick_us)
+        }
+    }
+}
+
+/// The most failures in a row that the caller saw for certain, up to a limit.
+pub fn longest_run(past: &[Past]) -> usize {
+    let (mut longest, mut run) = (0, 0);
+    for call in past {
+        match call.ending {
+            Ending::Bad if call.last => run += 1,
+            Ending::Good | Ending::Neutral => run = 0,
+            _ => {}
+        }
+        longest = longest.max(run);
+    }
+    longest
+}
+
+fn in_a_row(threshold: usize, past: &[Past], now: usize, since_us: u64, tick_us: u64) -> Trip {
+    let call = &past[now];
+    if matches!(call.ending, Ending::Good | Ending::Neutral)
+        || !may_be_in_a_row(threshold, past, now, since_us, tick_us)
+    {
+        return Trip::No;
+    }
+    // A success that ended within a tick may have come first for the caller.
+    let next = past[now + 1..].iter().take_while(|later| later.us <= call.us + tick_us);
+    let upset = next.into_iter().any(|later| matches!(later.ending, Ending::Good | Ending::Neutral | Ending::Doubtful));
+    if upset || !must_be_in_a_row(threshold, past, now, since_us, tick_us) { Trip::May } else { Trip::Must }
+}
+
+fn may_be_in_a_row(threshold: usize, past: &[Past], now: usize, since_us: u64, tick_us: u64) -> bool {
+    let mut failures = 0;
+    let mut success_us = None;
+    for call in past[..=now].iter().rev() {
+        if call.us + tick_us < since_us || success_us.is_some_and(|us: u64| call.us + tick_us < us) {
+            break;
+        }
+        match call.ending {
+            Ending::Bad | Ending::Doubtful | Ending::Hidden => failures += 1,
+            // One that began before the breaker closed may be left out, and so may a 4xx.
+            Ending::Good if call.started_us >= since_us => success_us = success_us.or(Some(call.us)),
+            Ending::Good | Ending::Neutral => {}
+        }
+        if failures >= threshold {
+            return true;
+        }
+    }
+    false
+}
+
+fn must_be_in_a_row(threshold: usize, past: &[Past], now: usize, since_us: u64, tick_us: u64) -> bool {
+    let mut failures: Vec<u64> = Vec::new();
+    for call in past[..=now].iter().rev() {
+        if failures.len() > threshold && failures.last().is_some_and(|oldest| call.us + tick_us < *oldest) {
+            break;
+        }
+        match call.ending {
+            Ending::Bad if call.last && call.started_us >= since_us => failures.push(call.us),
+            Ending::Bad | Ending::Hidden => {}
+            Ending::Good | Ending::Neutral | Ending::Doubtful => {
+                // Failures within a tick of it may have come before it for the caller.
+                failures.retain(|us| *us > call.us + tick_us);
+                break;
+            }
+        }
+    }
+    failures.len() >= threshold
+}
+
+fn share_of(share: f64, window: u64, minimum: usize, past: &[Past], now: usize, since_us: u64, tick_us: u64) -> Trip {
+    let at = past[now].us;
+    let within = |part: f64| {
+        let from = at.saturating_sub((window as f64 * part) as u64);
+        past[..=now].iter().rev().take_while(move |call| call.us >= from)
+    };
+    let may = WINDOWS_MAY.iter().any(|part| {
+        let (mut failures, mut all) = (0usize, 0usize);
+        for call in within(*part) {
+            failures += usize::from(matches!(call.ending, Ending::Bad | Ending::Doubtful | Ending::Hidden));
+            all += usize::from(call.ending != Ending::Neutral);
+        }
+        // One failure more, and one success fewer, may have been learned of by now.
+        all + 1 >= minimum && failures > 0 && (failures + 1) as f64 >= share * all as f64
+    });
+    if !may {
+        return Trip::No;
+    }
+    let later = past[now + 1..].iter().take_while(|later| later.us <= at + tick_us);
+    let later = later.filter(|later| later.ending != Ending::Bad).count();
+    let must = WINDOWS_MUST.iter().all(|part| {
+        let (mut failures, mut all) = (0usize, 0usize);
+        for call in within(*part).filter(|call| call.us > since_us + tick_us || since_us == 0) {
+            let counts = call.last && call.started_us >= since_us;
+            match call.ending {
+                Ending::Bad if counts => (failures, all) = (failures + 1, all + 1),
+                Ending::Bad | Ending::Hidden => {}
+                Ending::Good | Ending::Neutral | Ending::Doubtful => all += 1,
+            }
+        }
+        // A 4xx or a stale call may be left out of the minimum, so only what surely counts meets it.
+        failures >= 1 && sure(within(*part), since_us) >= minimum && failures as f64 >= share * (all + later) as f64
+    });
+    if must { Trip::Must } else { Trip::May }
+}
+
+/// How many of these any right breaker counts.
+fn sure<'p>(calls: impl Iterator<Item = &'p Past>, since_us: u64) -> usize {
+    calls
+        .filter(|call| matches!(call.ending, Ending::Good | Ending::Bad) && call.last && call.started_us >= since_us)
+        .count()
+}
