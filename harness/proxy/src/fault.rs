@@ -28,6 +28,55 @@ impl Fault {
     }
 }
 
+impl Fault {
+    /// Whether its parameters make sense.
+    pub(crate) fn check(&self) -> Result<(), CannotInject> {
+        let wrong = |why: &str| Err(CannotInject::BadParameter { fault: self.name.clone(), why: why.to_owned() });
+        match &self.inject {
+            Inject::Latency { .. }
+            | Inject::Bandwidth { .. }
+            | Inject::SlowClose { .. }
+            | Inject::Slice { .. }
+            | Inject::LimitData { .. }
+            | Inject::Refuse
+            | Inject::HangConnect
+            | Inject::Partition { .. }
+                if !self.matching.is_unconditional() =>
+            {
+                Err(CannotInject::CannotMatch(self.name.clone()))
+            }
+            Inject::Bandwidth { bytes_per_second, .. }
+                if !(*bytes_per_second > 0.0 && bytes_per_second.is_finite()) =>
+            {
+                wrong("`bandwidth` must be above 0: use `black-hole` for none at all")
+            }
+            Inject::Slice { average_bytes: 0, .. } => wrong("a slice must be at least 1 byte"),
+            Inject::Slice { average_bytes, size_variation_bytes, .. } if size_variation_bytes >= average_bytes => {
+                wrong("a slice's variation must be less than its size")
+            }
+            Inject::Respond(respond) | Inject::LoseResponse { then: Then::Respond(respond) } => {
+                respond.check().or_else(|why| wrong(&why))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Respond {
+    fn check(&self) -> Result<(), String> {
+        if !(200..=599).contains(&self.status) {
+            return Err(format!("status `{}` is not one that ends a call: use 200 to 599", self.status));
+        }
+        for (name, value) in &self.headers {
+            let is_name = http::HeaderName::from_bytes(name.as_bytes()).is_ok();
+            if !is_name || http::HeaderValue::from_str(value).is_err() {
+                return Err(format!("`{name}: {value}` is not a header"));
+            }
+        }
+        Ok(())
+    }
+}
+
 /// What a fault does.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Inject {

@@ -14,6 +14,10 @@
 //! - [`counters`]: what the links of one edge count together;
 //! - [`timer`]: where time comes from;
 //! - [`proxy`]: the handle of one running link.
+//!
+//! Behind them: `link` (what connections share), `connection` and `leg` (one mirrored connection),
+//! `request_side`, `answer_side` and `act` (HTTP and the faults on calls), `wire` and `toxic` (the
+//! faults on bytes), `http`, `stream` and `socket`.
 
 pub mod config;
 pub mod fault;
@@ -22,7 +26,20 @@ pub mod counters;
 pub mod timer;
 pub mod proxy;
 mod template;
+mod in_force;
+mod decisions;
 mod link;
+mod connection;
+mod leg;
+mod call;
+mod request_side;
+mod answer_side;
+mod act;
+mod wire;
+mod toxic;
+mod http;
+mod stream;
+mod socket;
 
 pub use config::{BODY_BYTES_KEPT, LinkConfig, Route, Upstream};
 pub use counters::EdgeCounters;

@@ -1,26 +1,64 @@
-//! One link while it runs.
+//! One link while it runs: what its connections share, and the task that accepts them.
 
 use std::{
+    collections::{BTreeMap, BTreeSet},
     io,
     net::SocketAddr,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
-use squall_record::{ConnectionId, Edge, FactSink, What};
-use tokio::{sync::mpsc, time::Instant};
+use squall_record::{CallId, ConnectionId, Edge, FactSink};
+use tokio::{
+    net::TcpStream,
+    sync::{Mutex as AsyncMutex, Notify, mpsc, oneshot, watch},
+    time::Instant,
+};
 
 use crate::{
+    call::Call,
     config::LinkConfig,
-    fault::{CannotInject, Fault, Hits, Injected},
+    connection::{self, Drop},
+    decisions::Change,
+    fault::{CannotInject, Fault, Hits, Inject, Injected},
+    in_force::{Active, InForce, Watch},
     proxy::OpenCall,
+    socket::{DialTcp, Door, Listener},
+    template,
     timer::Timer,
-    trigger::{Trigger, Triggered},
+    trigger::{Armed, Trigger, Triggered},
 };
 
+/// What the connections of one link share.
 pub(crate) struct Link {
-    config: LinkConfig,
-    facts: Arc<dyn FactSink>,
+    pub(crate) config: LinkConfig,
+    pub(crate) timer: Arc<dyn Timer>,
+    pub(crate) facts: Arc<dyn FactSink>,
+    in_force: watch::Sender<Arc<InForce>>,
+    /// One fault starts or heals at a time.
+    changing: AsyncMutex<Door>,
+    doors: mpsc::UnboundedSender<(Door, oneshot::Sender<io::Result<()>>)>,
     accepting: Mutex<Option<tokio::task::AbortHandle>>,
+    live: Mutex<BTreeMap<u64, oneshot::Sender<Drop>>>,
+    /// Connections that are not at their end, dropped ones among them.
+    unfinished: Mutex<BTreeSet<u64>>,
+    /// Told when a connection is at its end.
+    finished: Notify,
+    open: Mutex<BTreeMap<u64, Arc<Call>>>,
+    tallies: Mutex<BTreeMap<String, Hits>>,
+    targets: Mutex<Vec<Targets>>,
+    last_change: Mutex<Option<Instant>>,
+    connections: AtomicU64,
+    calls: AtomicU64,
+}
+
+/// The instances of one callee.
+#[derive(Debug)]
+struct Targets {
+    instances: Vec<SocketAddr>,
+    next: usize,
 }
 
 impl std::fmt::Debug for Link {
@@ -29,77 +67,302 @@ impl std::fmt::Debug for Link {
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "the proxy is the edge of the harness: its sockets and tasks are real")]
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // Nothing panics while it holds one of these locks.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 impl Link {
+    #[expect(clippy::disallowed_methods, reason = "the proxy is the edge of the harness: its tasks are real")]
     pub(crate) fn start(
         config: LinkConfig,
-        _timer: Arc<dyn Timer>,
+        timer: Arc<dyn Timer>,
         facts: Arc<dyn FactSink>,
     ) -> io::Result<(Arc<Link>, SocketAddr)> {
-        let listener = std::net::TcpListener::bind(config.listen)?;
-        listener.set_nonblocking(true)?;
-        let listener = tokio::net::TcpListener::from_std(listener)?;
-        let addr = listener.local_addr()?;
-        let link = Arc::new(Link { config, facts, accepting: Mutex::default() });
-        let serving = link.clone();
-        let task = tokio::spawn(async move {
-            let mut n = 0;
-            while let Ok((mut caller, _)) = listener.accept().await {
-                n += 1;
-                let link = serving.clone();
-                tokio::spawn(async move {
-                    let connection = ConnectionId { link: link.config.id, n };
-                    link.facts.observe(What::ConnectionOpened { connection, callee: Some(0), decisions: vec![] });
-                    let upstream = link.config.upstreams[0].instances[0];
-                    let (up_bytes, down_bytes) = match tokio::net::TcpStream::connect(upstream).await {
-                        Ok(mut callee) => {
-                            tokio::io::copy_bidirectional(&mut caller, &mut callee).await.unwrap_or_default()
-                        }
-                        Err(_) => (0, 0),
-                    };
-                    link.facts.observe(What::ConnectionClosed {
-                        connection,
-                        up_bytes,
-                        down_bytes,
-                        how: "closed".into(),
-                        http: false,
-                        decisions: vec![],
-                    });
-                });
-            }
+        let listener = Listener::bind(config.listen)?;
+        let addr = listener.addr();
+        let (doors, door_changes) = mpsc::unbounded_channel();
+        let targets = |instances: &Vec<SocketAddr>| Targets { instances: instances.clone(), next: 0 };
+        let link = Arc::new(Link {
+            targets: Mutex::new(config.upstreams.iter().map(|upstream| targets(&upstream.instances)).collect()),
+            config,
+            timer,
+            facts,
+            in_force: watch::Sender::new(Arc::default()),
+            changing: AsyncMutex::new(Door::Open),
+            doors,
+            accepting: Mutex::default(),
+            live: Mutex::default(),
+            unfinished: Mutex::default(),
+            finished: Notify::new(),
+            open: Mutex::default(),
+            tallies: Mutex::default(),
+            last_change: Mutex::default(),
+            connections: AtomicU64::new(0),
+            calls: AtomicU64::new(0),
         });
-        *link.accepting.lock().expect("not poisoned") = Some(task.abort_handle());
+        let task = tokio::spawn(accept(link.clone(), listener, door_changes));
+        *lock(&link.accepting) = Some(task.abort_handle());
         Ok((link, addr))
     }
 
-    pub(crate) async fn inject(&self, _fault: Fault) -> Result<Injected, CannotInject> {
-        Ok(Injected::default())
+    // What connections ask for.
+
+    pub(crate) fn watch(&self) -> Watch {
+        self.in_force.subscribe()
     }
-    pub(crate) async fn heal(&self, _fault: &str) -> Hits {
-        Hits::default()
+
+    pub(crate) fn in_force(&self) -> Arc<InForce> {
+        self.in_force.borrow().clone()
     }
-    pub(crate) fn hits(&self, _fault: &str) -> Hits {
-        Hits::default()
+
+    pub(crate) fn next_call(&self) -> CallId {
+        CallId { link: self.config.id, n: self.calls.fetch_add(1, Ordering::Relaxed) + 1 }
     }
-    pub(crate) fn retarget(&self, _edge: &Edge, _instances: Vec<SocketAddr>) {}
-    pub(crate) fn trigger(&self, _trigger: Trigger) -> Triggered {
-        Triggered { held: mpsc::unbounded_channel().1 }
+
+    /// The upstream that a request target leads to: the longest prefix that fits, else the first.
+    pub(crate) fn upstream_of(&self, target: &str) -> usize {
+        let path = template::path_of(target);
+        let fitting = self.config.upstreams.iter().enumerate().filter(|(_, u)| template::is_below(&u.prefix, path));
+        fitting.max_by_key(|(index, u)| (u.prefix.len(), std::cmp::Reverse(*index))).map_or(0, |(index, _)| index)
     }
+
+    /// The instance whose turn it is.
+    pub(crate) fn next_instance(&self, upstream: usize) -> (u32, Option<SocketAddr>) {
+        let targets = &mut lock(&self.targets)[upstream];
+        let turn = targets.next;
+        targets.next = turn.wrapping_add(1);
+        let index = turn.checked_rem(targets.instances.len()).unwrap_or(0);
+        (index as u32, targets.instances.get(index).copied())
+    }
+
+    pub(crate) fn tally(&self, fault: &Active, change: Change) {
+        if change != Change::default() {
+            let mut tallies = lock(&self.tallies);
+            let hits = tallies.entry(fault.fault.name.clone()).or_default();
+            hits.eligible += u64::from(change.newly_eligible);
+            hits.applied += u64::from(change.newly_applied);
+        }
+    }
+
+    pub(crate) fn opened_call(&self, call: &Arc<Call>) {
+        self.changed(call);
+        lock(&self.open).insert(call.id.n, call.clone());
+    }
+
+    pub(crate) fn closed_call(&self, call: &Call) {
+        self.changed(call);
+        lock(&self.open).remove(&call.id.n);
+    }
+
+    /// The calls of a connection that are open.
+    pub(crate) fn open_on(&self, connection: ConnectionId) -> Vec<Arc<Call>> {
+        lock(&self.open).values().filter(|call| call.connection == connection).cloned().collect()
+    }
+
+    /// Something happened to a call.
+    pub(crate) fn changed(&self, call: &Call) {
+        if call.changes_state() {
+            *lock(&self.last_change) = Some(self.timer.now());
+        }
+    }
+
+    // What the handle asks for.
+
+    pub(crate) async fn inject(&self, fault: Fault) -> Result<Injected, CannotInject> {
+        let mut door = self.changing.lock().await;
+        self.check(&fault)?;
+        let name = fault.name.clone();
+        let whole_link = fault.edge.is_none() || self.config.upstreams.len() == 1;
+        let active = Active::new(fault, whole_link);
+        self.in_force.send_modify(|in_force| {
+            let mut next = InForce::clone(in_force);
+            let place = next.faults.partition_point(|other| other.fault.order <= active.fault.order);
+            next.faults.insert(place, active.clone());
+            *in_force = Arc::new(next);
+        });
+        if let Err(why) = self.set_door(&mut door).await {
+            self.remove(&name);
+            return Err(
+                why.map_or(CannotInject::Stopped(name.clone()), |why| CannotInject::Socket { fault: name, why })
+            );
+        }
+        let drops = active.is_on_connections()
+            && !active.fault.keeps_live
+            && matches!(
+                active.fault.inject,
+                Inject::BlackHole | Inject::Reset { .. } | Inject::Refuse | Inject::HangConnect
+            );
+        let dropped_connections = if drops { self.drop_live(|| Drop::By(active.clone())).await } else { 0 };
+        Ok(Injected { dropped_connections })
+    }
+
+    fn check(&self, fault: &Fault) -> Result<(), CannotInject> {
+        if self.in_force().faults.iter().any(|active| active.fault.name == fault.name) {
+            return Err(CannotInject::NameTaken(fault.name.clone()));
+        }
+        if let Some(edge) = &fault.edge
+            && !self.config.upstreams.iter().any(|upstream| upstream.edge == *edge)
+        {
+            return Err(CannotInject::UnknownEdge { fault: fault.name.clone(), edge: edge.clone() });
+        }
+        fault.check()
+    }
+
+    fn remove(&self, fault: &str) {
+        self.in_force.send_modify(|in_force| {
+            let mut next = InForce::clone(in_force);
+            next.faults.retain(|active| active.fault.name != fault);
+            *in_force = Arc::new(next);
+        });
+    }
+
+    pub(crate) async fn heal(&self, fault: &str) -> Hits {
+        let mut door = self.changing.lock().await;
+        self.remove(fault);
+        // A proxy that was stopped has no door; a port that cannot be had again shows in its first connect.
+        let _ = self.set_door(&mut door).await;
+        self.hits(fault)
+    }
+
+    pub(crate) fn hits(&self, fault: &str) -> Hits {
+        lock(&self.tallies).get(fault).copied().unwrap_or_default()
+    }
+
+    pub(crate) fn retarget(&self, edge: &Edge, instances: Vec<SocketAddr>) {
+        let mut targets = lock(&self.targets);
+        for (upstream, targets) in self.config.upstreams.iter().zip(targets.iter_mut()) {
+            if upstream.edge == *edge {
+                targets.instances.clone_from(&instances);
+            }
+        }
+    }
+
+    pub(crate) fn trigger(&self, trigger: Trigger) -> Triggered {
+        let (sender, held) = mpsc::unbounded_channel();
+        let armed = Arc::new(Armed { trigger, held: sender });
+        self.in_force.send_modify(|in_force| {
+            let mut next = InForce::clone(in_force);
+            next.triggers.retain(|armed| !armed.held.is_closed());
+            next.triggers.push(armed);
+            *in_force = Arc::new(next);
+        });
+        Triggered { held }
+    }
+
     pub(crate) fn open_calls(&self) -> Vec<OpenCall> {
-        Vec::new()
+        lock(&self.open).values().map(|call| call.as_open()).collect()
     }
+
     pub(crate) fn last_change(&self) -> Option<Instant> {
-        None
+        *lock(&self.last_change)
     }
+
     pub(crate) fn live_connections(&self) -> usize {
-        0
+        lock(&self.live).len()
     }
+
     pub(crate) async fn stop(&self) {
-        self.abort();
+        self.stop_accepting();
+        self.drop_live(|| Drop::Stop).await;
+        // Triggers wait for calls that will not come.
+        self.in_force.send_replace(Arc::default());
     }
+
+    /// Stops without waiting.
     pub(crate) fn abort(&self) {
-        if let Some(task) = self.accepting.lock().expect("not poisoned").take() {
+        self.stop_accepting();
+        lock(&self.live).clear();
+        self.in_force.send_replace(Arc::default());
+    }
+
+    fn stop_accepting(&self) {
+        if let Some(task) = lock(&self.accepting).take() {
             task.abort();
         }
     }
+
+    /// Opens or closes the door as the faults in force ask. `Err(None)`: the proxy was stopped.
+    async fn set_door(&self, door: &mut Door) -> Result<(), Option<io::Error>> {
+        let in_force = self.in_force();
+        let refuses = in_force.on_connections(|inject| matches!(inject, Inject::Refuse)).is_some();
+        let hangs = |inject: &Inject| matches!(inject, Inject::HangConnect | Inject::Partition { .. });
+        let wanted = match in_force.on_connections(hangs) {
+            _ if refuses => Door::Refuses,
+            Some(_) => Door::Hangs,
+            None => Door::Open,
+        };
+        if *door != wanted {
+            let (done, is_done) = oneshot::channel();
+            self.doors.send((wanted, done)).map_err(|_| None)?;
+            is_done.await.map_err(|_| None)?.map_err(Some)?;
+            *door = wanted;
+        }
+        Ok(())
+    }
+
+    /// Drops every live connection and returns how many there were, when the last is gone.
+    async fn drop_live(&self, why: impl Fn() -> Drop) -> u64 {
+        let live = std::mem::take(&mut *lock(&self.live));
+        let numbers: Vec<u64> = live.keys().copied().collect();
+        for dropped in live.into_values() {
+            // One that is just ending by itself cannot be told.
+            let _ = dropped.send(why());
+        }
+        loop {
+            let finished = self.finished.notified();
+            tokio::pin!(finished);
+            finished.as_mut().enable();
+            let are_gone = {
+                let unfinished = lock(&self.unfinished);
+                !numbers.iter().any(|n| unfinished.contains(n))
+            };
+            if are_gone {
+                return numbers.len() as u64;
+            }
+            finished.await;
+        }
+    }
+}
+
+/// Accepts connections and opens and closes the door, until it is aborted.
+async fn accept(
+    link: Arc<Link>,
+    mut listener: Listener,
+    mut doors: mpsc::UnboundedReceiver<(Door, oneshot::Sender<io::Result<()>>)>,
+) {
+    let dial = Arc::new(DialTcp);
+    loop {
+        tokio::select! {
+            biased;
+            door = doors.recv() => {
+                let Some((door, done)) = door else { return };
+                let result = listener.set(door).map(|waiting| {
+                    waiting.into_iter().for_each(|stream| serve(&link, stream, &dial));
+                });
+                // Who asked may have given up.
+                let _ = done.send(result);
+            }
+            accepted = listener.accept() => match accepted {
+                Ok(stream) => serve(&link, stream, &dial),
+                // The connection is gone, or descriptors ran out: others may come yet.
+                Err(_) => tokio::task::yield_now().await,
+            }
+        }
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the proxy is the edge of the harness: its tasks are real")]
+fn serve(link: &Arc<Link>, stream: TcpStream, dial: &Arc<DialTcp>) {
+    let n = link.connections.fetch_add(1, Ordering::Relaxed) + 1;
+    let (sender, dropped) = oneshot::channel();
+    lock(&link.live).insert(n, sender);
+    lock(&link.unfinished).insert(n);
+    let (link, dial) = (link.clone(), dial.clone());
+    tokio::spawn(async move {
+        connection::drive(link.clone(), n, stream, dial, dropped).await;
+        lock(&link.live).remove(&n);
+        lock(&link.unfinished).remove(&n);
+        link.finished.notify_waiters();
+    });
 }

@@ -3,7 +3,7 @@
 use squall_record::{CallId, ConnectionId, Edge, TraceId};
 use tokio::sync::{mpsc, oneshot};
 
-use crate::fault::Match;
+use crate::{call::Call, fault::Match};
 
 /// Which call is held, and where on its way.
 #[derive(Clone, Debug, PartialEq)]
@@ -27,6 +27,13 @@ pub enum CallPoint {
     AfterForward,
     /// The answer is read, not relayed.
     AfterAnswer,
+}
+
+/// A trigger that is set, as the calls meet it.
+#[derive(Debug)]
+pub(crate) struct Armed {
+    pub(crate) trigger: Trigger,
+    pub(crate) held: mpsc::UnboundedSender<Held>,
 }
 
 /// A trigger that was set. Dropping it takes the trigger away.
@@ -53,6 +60,18 @@ pub struct Held {
     pub trace: Option<TraceId>,
     /// Lets the call go on when it is dropped.
     pub(crate) release: oneshot::Sender<()>,
+}
+
+impl Armed {
+    /// Holds a call until the engine lets it go. A trigger that was taken away holds nothing.
+    pub(crate) async fn hold(&self, call: &Call) {
+        let (release, released) = oneshot::channel();
+        let held = Held { call: call.id, connection: call.connection, trace: call.trace, release };
+        if self.held.send(held).is_ok() {
+            // Dropped or released is the same to the call.
+            let _ = released.await;
+        }
+    }
 }
 
 impl Held {

@@ -1,0 +1,5 @@
+//! The proxy between real sockets.
+#![expect(clippy::disallowed_methods, reason = "these tests are about real sockets, and their peers are tasks")]
+
+mod support;
+mod mirror;
