@@ -41,11 +41,7 @@ fn main() -> std::process::ExitCode {
             || mutant("saga/short-stock", "no-such-mutant"),
             ended(squall::Status::EnvironmentFailed),
         ),
-        trial(
-            "the mutants' binary without a mutant holds",
-            || mutant("saga/lost-answers", "none"),
-            held,
-        ),
+        trial("the mutants' binary without a mutant holds", || mutant("saga/lost-answers", "none"), held),
         trial(
             "an ordinary binary does not know the variable",
             || asking_for("breaker/payment-outage", "breaker-never-opens"),

@@ -29,8 +29,18 @@ fn main() -> std::process::ExitCode {
         too_tight("breaker/slow-inventory", "<= 1500ms", "<= 50ms", "fast"),
         too_tight("network/partition-order-payment", "settles_within: 12s", "settles_within: 1ms", "saga"),
         too_tight("network/payment-paused", "settles_within: 12s", "settles_within: 1ms", "saga"),
-        too_tight("network/connection-resets", "{ on: order -> payment }", "{ on: order -> payment, at_most: 1 }", "attempts"),
-        too_tight("network/flaky-network", "{ on: order -> inventory }", "{ on: order -> inventory, at_most: 1 }", "attempts"),
+        too_tight(
+            "network/connection-resets",
+            "{ on: order -> payment }",
+            "{ on: order -> payment, at_most: 1 }",
+            "attempts",
+        ),
+        too_tight(
+            "network/flaky-network",
+            "{ on: order -> inventory }",
+            "{ on: order -> inventory, at_most: 1 }",
+            "attempts",
+        ),
         trial(
             "a gate that is not met ends in no verdict on the faults",
             || scenario("breaker/payment-outage").with_scenario_text("p99: \"<= 500ms\"", "p99: \"<= 1us\""),

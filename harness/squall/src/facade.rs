@@ -142,9 +142,7 @@ impl Played {
     /// With that report.
     pub fn violated_by(self, kind: &str) -> Result<(), String> {
         match &self.result {
-            Ok(judged) if judged.verdict.checks.iter().any(|c| c.kind == kind && c.state == State::Violated) => {
-                Ok(())
-            }
+            Ok(judged) if judged.verdict.checks.iter().any(|c| c.kind == kind && c.state == State::Violated) => Ok(()),
             _ => Err(format!("no `{kind}` check was violated:\n{}", self.report())),
         }
     }

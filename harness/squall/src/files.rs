@@ -123,9 +123,12 @@ mod tests {
     fn a_folder_gives_its_scenarios_in_order_and_nothing_else() {
         let folder = tempfile::tempdir().unwrap();
         fs::create_dir(folder.path().join("deep")).unwrap();
-        for (name, text) in
-            [("b.yaml", "scenario: b\n"), ("deep/a.yml", "schema: 1\nscenario: a\n"), ("system.yaml", "system: shop\n"), ("notes.txt", "scenario: no\n")]
-        {
+        for (name, text) in [
+            ("b.yaml", "scenario: b\n"),
+            ("deep/a.yml", "schema: 1\nscenario: a\n"),
+            ("system.yaml", "system: shop\n"),
+            ("notes.txt", "scenario: no\n"),
+        ] {
             fs::write(folder.path().join(name), text).unwrap();
         }
         let found = scenarios(&[folder.path().to_owned(), folder.path().join("b.yaml")]).unwrap();

@@ -7,7 +7,7 @@ use std::{
 };
 
 use squall_engine::{EngineError, Interrupt, Options, Progress};
-use squall_record::{BadRecord, Backend, Record, Seed, Source};
+use squall_record::{Backend, BadRecord, Record, Seed, Source};
 use squall_scenario::{Loaded, Mistakes};
 use squall_verdict::{CannotJudge, Verdict};
 
@@ -175,8 +175,7 @@ pub async fn play(
         squall_engine::run(subject.system, subject.scenario, subject.loaded, options, progress, interrupt).await?;
     let verdict = judge_file(&left.record)?;
     let path = left.folder.join("verdict.json");
-    std::fs::write(&path, squall_verdict::render::json(&verdict))
-        .map_err(|why| PlayError::Unwritable { path, why })?;
+    std::fs::write(&path, squall_verdict::render::json(&verdict)).map_err(|why| PlayError::Unwritable { path, why })?;
     Ok(Judged { verdict, folder: left.folder, interrupted: left.interrupted })
 }
 

@@ -14,7 +14,7 @@ use squall_host::Env;
 
 use crate::cloudevent;
 use crate::domain::{Items, Mistake, OrderId, Quantity, RECEIVED_MAX, Receipt, Sku, Status, Stock};
-use crate::store::{Change, Committed, Consumed, Event, Received, Released, Reserved, Store};
+use crate::store::{Change, Committed, Consumed, Effect, Event, Received, Released, Reserved, Store};
 
 /// What the handlers work with.
 #[derive(Clone)]
@@ -159,6 +159,7 @@ async fn reserve(State(app): State<App>, Json(body): Json<ReserveRequest>) -> Re
     let reserved = app.store.reserve(order.clone(), wanted.clone(), app.env.unix_ms()).await?;
     let help = "Reservations asked for, by what became of them.";
     app.metrics.add("reservations_total", help, &[("outcome", reserved.word())], 1);
+    tracing::info!(%order, outcome = reserved.word(), "reserve");
     match reserved {
         Reserved::Held => {
             let body = ReservationBody::new(&order, Status::Held, Some(&wanted));
@@ -210,7 +211,9 @@ async fn commit(State(app): State<App>, Path(order_id): Path<String>) -> Result<
 
 async fn release(State(app): State<App>, Path(order_id): Path<String>) -> Result<Response, Problem> {
     let order = OrderId::new(order_id)?;
-    match app.store.release(order.clone(), app.env.unix_ms()).await? {
+    let released = app.store.release(order.clone(), app.env.unix_ms()).await?;
+    tracing::info!(%order, effect = Effect::from(released).word(), "release");
+    match released {
         Released::PutBack | Released::Repeated | Released::Tombstone => Ok(now_stands(&order, Status::Released)),
         Released::WasCommitted => {
             Err(conflict(&order, "reservation-committed", "The order was confirmed; its items are sold"))

@@ -83,6 +83,7 @@ async fn charge(
     let payment_id = PaymentId::new(format!("pay_{}", app.env.new_id()));
     let charged = app.store.charge(key, charge.clone(), payment_id, app.env.unix_ms()).await?;
     app.metrics.add("charges_total", "Charges asked for, by what became of them.", &[("outcome", charged.word())], 1);
+    tracing::info!(order = %charge.order_id, outcome = charged.word(), "charge");
     match charged {
         Charged::Now(payment_id, outcome) => Ok(charge_answer(&charge, &payment_id, outcome)),
         Charged::Before(payment_id, outcome) => {
@@ -132,6 +133,7 @@ async fn refund(State(app): State<App>, Path(order_id): Path<String>) -> Result<
     let refunded = app.store.refund(order.clone(), app.env.unix_ms()).await?;
     let status = if refunded.captures == 0 { Status::Voided } else { Status::Refunded };
     app.metrics.add("refunds_total", "Refunds asked for, by what became of them.", &[("outcome", status.word())], 1);
+    tracing::info!(%order, status = status.word(), refunded = refunded.amount, "refund");
     let body = RefundBody { order_id: order.to_string(), status: status.word(), refunded: refunded.amount };
     Ok(Json(body).into_response())
 }

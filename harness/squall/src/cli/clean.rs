@@ -19,11 +19,6 @@ pub(super) fn clean(args: &Clean, out: &mut impl Write, err: &mut (impl Write + 
     for run in &cleaned.runs {
         writeln!(out, "left behind by a killed run: {}", run.display())?;
     }
-    writeln!(
-        out,
-        "{} processes ended, {} data folders removed",
-        cleaned.killed.len(),
-        cleaned.removed.len()
-    )?;
+    writeln!(out, "{} processes ended, {} data folders removed", cleaned.killed.len(), cleaned.removed.len())?;
     Ok(Exit::Held)
 }

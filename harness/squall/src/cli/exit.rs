@@ -71,7 +71,8 @@ mod tests {
 
     #[test]
     fn the_first_that_applies_decides() {
-        let order = [Exit::Interrupted, Exit::Mistake, Exit::Violated, Exit::Environment, Exit::Inconclusive, Exit::Held];
+        let order =
+            [Exit::Interrupted, Exit::Mistake, Exit::Violated, Exit::Environment, Exit::Inconclusive, Exit::Held];
         for (i, a) in order.iter().enumerate() {
             for b in &order[i..] {
                 assert_eq!(a.worse(*b), *a);

@@ -49,7 +49,13 @@ impl Screen {
             bar.enable_steady_tick(Duration::from_millis(120));
             bar
         });
-        Arc::new(Watch { screen: self.clone(), name: name.to_owned(), bar, faults: Mutex::default(), phase: Mutex::default() })
+        Arc::new(Watch {
+            screen: self.clone(),
+            name: name.to_owned(),
+            bar,
+            faults: Mutex::default(),
+            phase: Mutex::default(),
+        })
     }
 }
 
