@@ -11,6 +11,7 @@ pub mod outcome;
 pub mod route;
 pub mod command;
 mod decode;
+mod check;
 mod load;
 
 pub use load::{Loaded, load, load_system, system_path_of};

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use squall_record::Source;
 
 use crate::{
-    Mistakes,
+    Mistakes, check,
     decode::{desk::Desk, fields::Fields, names::Names, scenario, system},
     mistake::{File, Note, Rule},
     model::{Scenario, System},
@@ -45,6 +45,12 @@ fn decoded(desk: &Desk<'_>) -> Option<(System, Scenario)> {
     let names = Names::of(system.as_ref());
     let system = system.as_ref().and_then(|node| system::decode(desk, node, &names));
     let scenario = scenario.as_ref().and_then(|node| scenario::decode(desk, node, &names));
+    if let Some(system) = &system {
+        check::check_system(desk, &names, system);
+    }
+    if let (Some(system), Some(scenario)) = (&system, &scenario) {
+        check::check_scenario(desk, system, scenario);
+    }
     Some((system?.into_system()?, scenario?.into_scenario()?))
 }
 
@@ -54,7 +60,11 @@ pub fn load_system(system: &Source) -> Result<System, Mistakes> {
     let desk = Desk::new(system, &nothing);
     let node = desk.read(File::System);
     let names = Names::of(node.as_ref());
-    let value = node.as_ref().and_then(|node| system::decode(&desk, node, &names)).and_then(|d| d.into_system());
+    let decoded = node.as_ref().and_then(|node| system::decode(&desk, node, &names));
+    if let Some(decoded) = &decoded {
+        check::check_system(&desk, &names, decoded);
+    }
+    let value = decoded.and_then(system::Decoded::into_system);
     let (mistakes, _) = desk.close();
     match value {
         Some(system) if mistakes.is_empty() => Ok(system),

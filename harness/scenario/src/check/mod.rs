@@ -1,0 +1,42 @@
+//! What can be known before anything runs: parts that are right by themselves and do not go together.
+//!
+//! Each check looks at what could be decoded, so that its findings stand beside the mistakes of spelling;
+//! where a part is missing because of such a mistake, checks that would need it are silent.
+
+mod templates;
+mod addresses;
+mod sagas;
+mod faults;
+mod timing;
+mod breakers;
+mod expectations;
+
+use crate::decode::{desk::Desk, names::Names, scenario, system};
+
+/// Everything about a system that can be checked without a scenario.
+pub(crate) fn check_system(desk: &Desk<'_>, names: &Names, system: &system::Decoded<'_>) {
+    for service in &system.services {
+        addresses::check(desk, service, system);
+        templates::check_service(desk, service, system);
+    }
+    addresses::check_fixed(desk, system);
+    templates::check_backing(desk, system);
+    sagas::check(desk, names, system);
+}
+
+/// A scenario against its system.
+pub(crate) fn check_scenario(desk: &Desk<'_>, system: &system::Decoded<'_>, scenario: &scenario::Decoded<'_>) {
+    let both = Both { desk, system, scenario };
+    templates::check_scenario(&both);
+    faults::check(&both);
+    timing::check(&both);
+    expectations::check(&both);
+    breakers::check(&both);
+}
+
+/// Both files, as far as they could be decoded.
+pub(crate) struct Both<'a, 'n> {
+    pub(crate) desk: &'a Desk<'a>,
+    pub(crate) system: &'a system::Decoded<'n>,
+    pub(crate) scenario: &'a scenario::Decoded<'n>,
+}
