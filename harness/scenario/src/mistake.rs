@@ -232,7 +232,7 @@ impl Mistakes {
     pub(crate) fn of(notes: Vec<Note>, source: impl Fn(File) -> Source) -> Mistakes {
         let (system, scenario) = (source(File::System), source(File::Scenario));
         let mut notes = notes;
-        notes.sort_by(|a, b| a.span.cmp(&b.span));
+        notes.sort_by_key(|note| note.span);
         notes.dedup_by(|a, b| a.span == b.span && a.message == b.message);
         let place = |note: Note| match note.span.file {
             File::System => note.place(&system),

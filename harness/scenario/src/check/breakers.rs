@@ -48,10 +48,10 @@ pub(super) fn check(both: &Both<'_, '_>) {
         if !load_is_whole(both) {
             continue;
         }
-        if has_demand(both, placed, on) {
-            if let Some(fault) = fault.filter(|_| timed || *half_open) {
-                enough(both, placed, on, &breaker, fault);
-            }
+        if has_demand(both, placed, on)
+            && let Some(fault) = fault.filter(|_| timed || *half_open)
+        {
+            enough(both, placed, on, &breaker, fault);
         }
     }
 }

@@ -48,12 +48,18 @@ fn service(desk: &Desk<'_>, node: &Node, names: &Names) -> Option<String> {
     if !names.known || names.services.contains(&text) {
         return Some(text);
     }
-    let edge = names.edges.iter().map(Edge::to_string).find(|edge| edge.split(' ').next_back() == Some(&text));
-    desk.wrong(
-        Note::new(Rule::UnknownName, node.span, format!("unknown service `{text}`"))
+    // Two names with something between them were meant for an edge.
+    let ends: Vec<&str> =
+        text.split(|c: char| !c.is_alphanumeric() && !"_.".contains(c)).filter(|e| !e.is_empty()).collect();
+    let edge = names.edges.iter().find(|edge| ends == [edge.from.as_str(), edge.to.as_str()]);
+    desk.wrong(match edge {
+        Some(edge) => Note::new(Rule::BadEdge, node.span, format!("`{text}` is not an edge"))
+            .label("an edge is `caller -> callee`")
+            .help(format!("write `{edge}`")),
+        None => Note::new(Rule::UnknownName, node.span, format!("unknown service `{text}`"))
             .label("no service has this name")
-            .help_if(suggest::remedy(&text, names.services()).or(edge)),
-    );
+            .help_if(suggest::remedy(&text, names.services())),
+    });
     None
 }
 
@@ -214,25 +220,25 @@ fn goes_together(fields: &Fields<'_, '_>, on: &Target, injected: &Inject, acts: 
     let on_events = matches!(on, Target::Edges(edges) if edges.iter().any(|edge| edge.kind == EdgeKind::Events));
     let conflict = |message: String, help: &str| desk.wrong(Note::new(Rule::Conflict, place, message).help(help));
     match acts {
-        Acts::OnService if !on_service => {
+        Acts::Service if !on_service => {
             conflict(format!("`{kind}` acts on a service, not on an edge"), "write `on: order`")
         }
-        Acts::OnBytes | Acts::OnCalls if on_service => {
+        Acts::Bytes | Acts::Calls if on_service => {
             conflict(
                 format!("`{kind}` acts on an edge, not on a service"),
                 "write `on: order -> payment`, or `on: \"* -> payment\"`",
             );
         }
-        Acts::OnEvents if !on_events => {
+        Acts::Events if !on_events => {
             conflict(format!("`{kind}` acts on delivered events"), "write `on: order ~> inventory`")
         }
         _ => {}
     }
     let is_partition = matches!(injected, Inject::Partition { .. });
-    if matches!(on, Target::Between(..)) && !is_partition && acts != Acts::OnService {
+    if matches!(on, Target::Between(..)) && !is_partition && acts != Acts::Service {
         conflict(format!("`{kind}` takes an edge; only `partition` takes sets"), "write `on: order -> payment`");
     }
-    if fields.get("match").is_some() && acts != Acts::OnCalls && acts != Acts::OnEvents {
+    if fields.get("match").is_some() && acts != Acts::Calls && acts != Acts::Events {
         desk.wrong(
             Note::new(
                 Rule::Conflict,

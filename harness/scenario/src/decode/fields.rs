@@ -144,11 +144,6 @@ impl<'n, 's> Fields<'n, 's> {
         self.desk.word(node, words)
     }
 
-    /// Another mapping under a key.
-    pub(crate) fn open_at(&self, key: &str, shape: &'static Shape) -> Option<Fields<'n, 's>> {
-        Fields::open(self.desk, self.get(key)?, shape)
-    }
-
     /// The entries of a mapping from names.
     pub(crate) fn entries(&self, key: &str) -> &'n [Entry] {
         let Some(node) = self.get(key) else { return &[] };

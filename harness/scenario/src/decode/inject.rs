@@ -20,13 +20,13 @@ use crate::{
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Acts {
     /// The bytes and connections of an edge.
-    OnBytes,
+    Bytes,
     /// The calls of an edge.
-    OnCalls,
+    Calls,
     /// A service.
-    OnService,
+    Service,
     /// Delivered events.
-    OnEvents,
+    Events,
 }
 
 /// What is injected, and on what it acts. Kinds that do not work yet are noted, and given back by their name.
@@ -47,11 +47,11 @@ fn shape(kind: &'static Kind) -> Option<&'static Shape> {
 fn acts(kind: &str) -> Acts {
     match kind {
         "respond" | "delay" | "cut-response" | "corrupt-body" | "lose-response" | "answer-as" | "break-contract" => {
-            Acts::OnCalls
+            Acts::Calls
         }
-        "kill" | "pause" | "crash-at" | "cpu" | "memory" | "clock-skew" => Acts::OnService,
-        "duplicate" | "drop" | "reorder" => Acts::OnEvents,
-        _ => Acts::OnBytes,
+        "kill" | "pause" | "crash-at" | "cpu" | "memory" | "clock-skew" => Acts::Service,
+        "duplicate" | "drop" | "reorder" => Acts::Events,
+        _ => Acts::Bytes,
     }
 }
 

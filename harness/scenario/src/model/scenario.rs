@@ -216,47 +216,104 @@ pub struct Respond {
 pub enum Inject {
     // On the bytes of an edge.
     /// Bytes arrive later, by `delay ± jitter`.
-    Latency { delay: Duration, jitter: Duration, stream: StreamSide },
+    Latency {
+        /// How much later.
+        delay: Duration,
+        /// Give or take.
+        jitter: Duration,
+        /// Which way the bytes go.
+        stream: StreamSide,
+    },
     /// Bytes flow at most so fast.
-    Bandwidth { bytes_per_second: f64, stream: StreamSide },
+    Bandwidth {
+        /// How fast.
+        bytes_per_second: f64,
+        /// Which way the bytes go.
+        stream: StreamSide,
+    },
     /// The close arrives later.
-    SlowClose { delay: Duration, stream: StreamSide },
+    SlowClose {
+        /// How much later.
+        delay: Duration,
+        /// Which way it goes.
+        stream: StreamSide,
+    },
     /// Bytes arrive in small pieces.
-    Slice { average_bytes: u32, size_variation_bytes: u32, delay: Duration, stream: StreamSide },
+    Slice {
+        /// The pieces' average size.
+        average_bytes: u32,
+        /// Give or take.
+        size_variation_bytes: u32,
+        /// Between two pieces.
+        delay: Duration,
+        /// Which way the bytes go.
+        stream: StreamSide,
+    },
     /// The connection closes after so many bytes.
-    LimitData { bytes: u64, stream: StreamSide },
+    LimitData {
+        /// How many.
+        bytes: u64,
+        /// Which way they go.
+        stream: StreamSide,
+    },
     /// Accepts, never answers.
     BlackHole,
     /// Resets the connection, after a while.
-    Reset { after: Duration },
+    Reset {
+        /// How long after the connect.
+        after: Duration,
+    },
     /// A connect fails at once.
     Refuse,
     /// A connect never completes.
     HangConnect,
     /// Stalls like a cut wire; one way drops only caller → callee.
-    Partition { one_way: bool },
+    Partition {
+        /// Whether only bytes from caller to callee are lost.
+        one_way: bool,
+    },
 
     // On the calls of an edge.
     /// An answer in place of the call.
     Respond(Respond),
     /// The request is forwarded later.
-    Delay { delay: Duration },
+    Delay {
+        /// How much later.
+        delay: Duration,
+    },
     /// The answer breaks off after so many bytes of its body.
-    CutResponse { after_bytes: u64 },
+    CutResponse {
+        /// After how many.
+        after_bytes: u64,
+    },
     /// The answer's body is damaged.
-    CorruptBody { field: Option<String>, kind: Corruption },
+    CorruptBody {
+        /// The field, with dots; `None` is the whole body.
+        field: Option<String>,
+        /// How.
+        kind: Corruption,
+    },
     /// The work is done, the answer lost.
-    LoseResponse { then: Then },
+    LoseResponse {
+        /// What the caller is given.
+        then: Then,
+    },
 
     // On a service.
-    /// Killed as by `kill -9`, started again after a while (`None`: when the faults end).
-    Kill { restart_after: Option<Duration> },
+    /// Killed as by `kill -9`.
+    Kill {
+        /// Started again after this; `None`: when the fault ends.
+        restart_after: Option<Duration>,
+    },
     /// Stopped, and continued after the fault's length.
     Pause,
 
     /// Parsed and refused by name until it works: `answer-as`, `break-contract`, `crash-at`, `cpu`, `memory`,
     /// `clock-skew`, `duplicate`, `drop`, `reorder`.
-    NotYet { kind: String },
+    NotYet {
+        /// The kind.
+        kind: String,
+    },
 }
 
 /// How a body is damaged.

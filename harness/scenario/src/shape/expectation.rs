@@ -2,19 +2,6 @@
 
 use super::{COUNT, Form, Kind, More, Shape, key, required};
 
-/// What an `exercises` may count.
-pub(crate) const EXERCISED: &[&str] = &[
-    "compensation",
-    "retry",
-    "lost-answer",
-    "breaker-open",
-    "restart",
-    "resumed-saga",
-    "indeterminate",
-    "refused",
-    "succeeded",
-];
-
 const fn kind(name: &'static str, form: Form, about: &'static str) -> Kind {
     Kind { name, about, form, bare: false, not_yet: None }
 }
