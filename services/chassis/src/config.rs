@@ -33,6 +33,9 @@ pub trait Configuration: Sized + Send + 'static {
 
 /// A type that a variable's text is read as.
 pub trait Value: Sized {
+    /// Whether the text may hold a secret, so that a mistake is shown without it.
+    const SECRET: bool = false;
+
     /// Reads the text. The error is the remedy: `write a whole number of milliseconds`.
     fn parse(text: &str) -> Result<Self, String>;
     /// The text that reads as this value, as `--help` shows a default.
@@ -125,7 +128,8 @@ impl Variables {
         match T::parse(text) {
             Ok(value) => Some(value),
             Err(remedy) => {
-                self.mistakes.push(format!("`{name}` is `{text}`: {remedy}"));
+                let shown = if T::SECRET { "not understood".to_owned() } else { format!("`{text}`") };
+                self.mistakes.push(format!("`{name}` is {shown}: {remedy}"));
                 None
             }
         }
@@ -232,6 +236,9 @@ impl DatabaseUrl {
 }
 
 impl Value for DatabaseUrl {
+    /// Another database's URL has a password in it.
+    const SECRET: bool = true;
+
     fn parse(text: &str) -> Result<Self, String> {
         match text.strip_prefix("sqlite:") {
             Some(path) if !path.is_empty() => Ok(DatabaseUrl(text.to_owned())),

@@ -11,6 +11,42 @@
 //! The modules in reading order: [`run`](mod@run) (a service's `main`), [`config`] and [`policy`] (its environment), [`serve`](mod@serve),
 //! [`context`] (trace, correlation, deadline), [`extract`] and [`problem`] (requests and errors), [`client`] (calls),
 //! [`store`], [`outbox`], [`metrics`], [`log`], [`mutant`].
+//!
+//! A whole service, and a call to it:
+//!
+//! ```
+//! use axum::{Router, routing::get};
+//! use chassis::{App, Call, Client, Configuration, Context, Env, Json, Metrics, Start, Variables};
+//! use chassis::{CallPolicy, policy::Attempts};
+//! use squall_host::real::Real;
+//!
+//! struct Config { greeting: String }
+//!
+//! impl Configuration for Config {
+//!     fn read(variables: &mut Variables) -> Option<Self> {
+//!         Some(Config { greeting: variables.optional("GREETING", "hello".to_owned(), "what to say")? })
+//!     }
+//! }
+//!
+//! async fn build(start: Start<Config>) -> Result<App, chassis::StartError> {
+//!     let router = Router::new().route("/greeting", get(async move || Json(start.config.greeting)));
+//!     Ok(App::new(router, async || Ok(()), serde_json::json!({ "openapi": "3.1.0" })))
+//! }
+//!
+//! # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+//! // `chassis::run(ABOUT, build)` is the `main` of such a service; this is the same without the process.
+//! let env = Env::new(Real::new());
+//! let server = chassis::start(&env, [("LISTEN".to_owned(), "127.0.0.1:0".to_owned())].into(), build).await.unwrap();
+//!
+//! let base = chassis::config::BaseUrl { authority: server.address().to_owned() };
+//! let timeout = std::time::Duration::from_secs(10);
+//! let policy = CallPolicy { base, timeout, attempts: Attempts::default(), breaker: None };
+//! let client = Client::new(&env, "greeter", policy, &Metrics::default());
+//! let answer = client.call(&Context::start(&env), Call::get("/greeting")).await.unwrap();
+//! assert_eq!(answer.json::<String>().unwrap(), "hello");
+//! # server.stop().await;
+//! # });
+//! ```
 
 pub mod run;
 pub mod config;

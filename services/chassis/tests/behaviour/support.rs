@@ -218,7 +218,12 @@ impl Scripted {
                     (status, String::new())
                 }
                 Does::AsksToWait(seconds) => (503, format!("retry-after: {seconds}\r\n")),
-                Does::Hangs => std::future::pending().await,
+                Does::Hangs => {
+                    // What it reads is the caller's hanging up.
+                    let _ = stream.read_u8().await;
+                    self.seen.lock().unwrap()[place].done = Instant::now();
+                    return;
+                }
                 Does::HangsUp => return,
                 Does::AnswersAndCloses => (200, String::new()),
             };
