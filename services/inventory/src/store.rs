@@ -198,7 +198,7 @@ pub enum Effect {
     /// The order was unknown and is refused from now on.
     Tombstone,
     /// The order stood there already.
-    None,
+    Already,
     /// A confirmed order that never reserved, or was released: nothing can be sold.
     NothingToSell,
     /// A cancelled order that was sold: nothing is put back.
@@ -212,7 +212,7 @@ impl Effect {
             Effect::Sold => "sold",
             Effect::PutBack => "put-back",
             Effect::Tombstone => "tombstone",
-            Effect::None => "none",
+            Effect::Already => "already",
             Effect::NothingToSell => "nothing-to-sell",
             Effect::SoldAlready => "sold-already",
         }
@@ -228,7 +228,7 @@ impl From<Committed> for Effect {
     fn from(committed: Committed) -> Self {
         match committed {
             Committed::Sold => Effect::Sold,
-            Committed::Repeated => Effect::None,
+            Committed::Repeated => Effect::Already,
             Committed::Unknown | Committed::WasReleased => Effect::NothingToSell,
         }
     }
@@ -238,7 +238,7 @@ impl From<Released> for Effect {
     fn from(released: Released) -> Self {
         match released {
             Released::PutBack => Effect::PutBack,
-            Released::Repeated => Effect::None,
+            Released::Repeated => Effect::Already,
             Released::Tombstone => Effect::Tombstone,
             Released::WasCommitted => Effect::SoldAlready,
         }
