@@ -4,13 +4,19 @@
 //! implementation stands on. Nothing here shows in such a trait but [`StoreError`], so that another database can stand
 //! behind it.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 use squall_host::{Env, StoreThread};
-use tokio::sync::oneshot;
+use tokio::{sync::oneshot, time::Instant};
 
 use crate::{config::DatabaseUrl, problem::Problem};
+
+/// How long a transaction waits for those of other processes on the same file.
+const BUSY_AT_MOST: Duration = Duration::from_secs(2);
 
 /// What a store could not do.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -55,7 +61,7 @@ impl From<StoreError> for Problem {
         match error {
             StoreError::Unavailable(_) | StoreError::Conflict(_) => {
                 tracing::warn!(%error, "the store could not answer");
-                Problem::unavailable("the store cannot answer at the moment", std::time::Duration::from_secs(1))
+                Problem::unavailable("the store cannot answer at the moment", Duration::from_secs(1))
             }
             StoreError::Bug(_) => {
                 tracing::error!(%error, "the store is at fault");
@@ -85,14 +91,25 @@ impl Sqlite {
     /// Opens the database, creating it if it is not there, and brings its schema up to date.
     pub async fn open(env: &Env, url: &DatabaseUrl, migrations: &'static [Migration]) -> Result<Self, StoreError> {
         let thread: Arc<dyn StoreThread> = Arc::from(env.store_thread("sqlite"));
-        let path = url.sqlite_path().to_owned();
-        let connection = on(&*thread, move || {
-            let mut connection = Connection::open(path)?;
-            prepare(&connection)?;
-            migrate(&mut connection, migrations)?;
-            Ok(connection)
-        });
-        Ok(Sqlite { connection: Arc::new(Mutex::new(connection.await?)), thread })
+        // Switching the journal of a new file waits for nobody: where several instances start together, all but one
+        // are told that it is locked.
+        let latest = Instant::now() + BUSY_AT_MOST;
+        let connection = loop {
+            let path = url.sqlite_path().to_owned();
+            let opened = on(&*thread, move || {
+                let mut connection = Connection::open(path)?;
+                prepare(&connection)?;
+                migrate(&mut connection, migrations)?;
+                Ok(connection)
+            });
+            match opened.await {
+                Err(StoreError::Conflict(_)) if Instant::now() < latest => {
+                    tokio::time::sleep(Duration::from_millis(5)).await;
+                }
+                opened => break opened?,
+            }
+        };
+        Ok(Sqlite { connection: Arc::new(Mutex::new(connection)), thread })
     }
 
     /// A database whose connection somebody else keeps, so that it outlives a simulated crash of its service.
@@ -170,7 +187,7 @@ fn on<T: Send + 'static>(
 /// Write-ahead logging, as it commits fastest of SQLite's journals (0.53 ms against 0.68 to 2.0 ms, measured side by side
 /// on one loaded machine), and FULL, so that a commit is on disk before it is acknowledged.
 fn prepare(connection: &Connection) -> Result<(), StoreError> {
-    connection.busy_timeout(std::time::Duration::from_secs(2))?;
+    connection.busy_timeout(BUSY_AT_MOST)?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "synchronous", "FULL")?;
     connection.pragma_update(None, "foreign_keys", true)?;

@@ -142,3 +142,23 @@ async fn an_adopted_connection_outlives_its_service() {
     let store = Sqlite::adopt(&env, connection, &[FIRST]).await.unwrap();
     assert_eq!(balance(&store, "ada").await, 5);
 }
+
+#[tokio::test]
+async fn instances_that_start_together_share_one_file() {
+    for _ in 0..20 {
+        let folder = tempfile::tempdir().unwrap();
+        let one = || async {
+            let store = opened(&folder, &[FIRST, SECOND]).await?;
+            let deposit = |tx: &rusqlite::Transaction<'_>| {
+                Ok(tx.execute("UPDATE accounts SET balance = balance + 1 WHERE id = 'house'", [])?)
+            };
+            for _ in 0..5 {
+                store.write(deposit).await?;
+            }
+            Ok::<_, StoreError>(())
+        };
+        let (a, b, c, d) = tokio::join!(one(), one(), one(), one());
+        assert_eq!((a, b, c, d), (Ok(()), Ok(()), Ok(()), Ok(())));
+        assert_eq!(balance(&opened(&folder, &[FIRST, SECOND]).await.unwrap(), "house").await, 20);
+    }
+}
