@@ -20,7 +20,7 @@ pub(super) fn place(tx: &Transaction<'_>, new: NewOrder, lease: &Lease) -> Resul
     tx.prepare_cached(
         "INSERT INTO orders (order_id, idempotency_key, customer_id, request, amount, currency, quantity, status, \
          needs_attention, cancel_asked, traceparent, correlation, owner, life, claim, page, lease_until, created_at) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, 'pending', 0, 0, $8, $9, $10, $11, $12, 0, $13, $14)",
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 'pending', 0, 0, ?8, ?9, ?10, ?11, ?12, 0, ?13, ?14)",
     )?
     .execute(params![
         new.order_id,
@@ -53,11 +53,11 @@ pub(super) fn place(tx: &Transaction<'_>, new: NewOrder, lease: &Lease) -> Resul
 }
 
 pub(super) fn by_id(tx: &Transaction<'_>, order_id: &str) -> Result<Option<Order>, StoreError> {
-    one(tx, &format!("SELECT {COLUMNS} FROM orders WHERE order_id = $1"), order_id)
+    one(tx, &format!("SELECT {COLUMNS} FROM orders WHERE order_id = ?1"), order_id)
 }
 
 pub(super) fn by_key(tx: &Transaction<'_>, key: &str) -> Result<Option<Order>, StoreError> {
-    one(tx, &format!("SELECT {COLUMNS} FROM orders WHERE idempotency_key = $1"), key)
+    one(tx, &format!("SELECT {COLUMNS} FROM orders WHERE idempotency_key = ?1"), key)
 }
 
 fn one(tx: &Transaction<'_>, sql: &str, value: &str) -> Result<Option<Order>, StoreError> {
@@ -68,8 +68,8 @@ fn one(tx: &Transaction<'_>, sql: &str, value: &str) -> Result<Option<Order>, St
 pub(super) fn list(tx: &Transaction<'_>, filter: &Filter) -> Result<Vec<(i64, Order)>, StoreError> {
     // An absent filter is written as a value that every row passes, so that the text is one for all.
     let sql = format!(
-        "SELECT {COLUMNS} FROM orders WHERE ($1 IS NULL OR customer_id = $1) AND ($2 IS NULL OR status = $2) \
-         AND seq < $3 ORDER BY seq DESC LIMIT $4"
+        "SELECT {COLUMNS} FROM orders WHERE (?1 IS NULL OR customer_id = ?1) AND (?2 IS NULL OR status = ?2) \
+         AND seq < ?3 ORDER BY seq DESC LIMIT ?4"
     );
     let mut statement = tx.prepare_cached(&sql)?;
     let raws = statement.query_map(

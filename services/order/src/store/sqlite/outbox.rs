@@ -14,7 +14,7 @@ use crate::domain::Order;
 
 pub(super) fn add(tx: &Transaction<'_>, order: &Order, event: &CloudEvent) -> Result<(), StoreError> {
     tx.prepare_cached(
-        "INSERT INTO outbox (order_id, event, traceparent, correlation, delivered) VALUES ($1, $2, $3, $4, 0)",
+        "INSERT INTO outbox (order_id, event, traceparent, correlation, delivered) VALUES (?1, ?2, ?3, ?4, 0)",
     )?
     .execute(params![
         order.order_id,
@@ -29,7 +29,7 @@ pub(super) fn pending(tx: &Transaction<'_>, limit: u32) -> Result<Vec<Pending>, 
     let mut statement = tx.prepare_cached(
         "SELECT seq, event, traceparent, correlation FROM outbox AS this WHERE delivered = 0 AND NOT EXISTS \
          (SELECT 1 FROM outbox AS earlier WHERE earlier.order_id = this.order_id AND earlier.delivered = 0 \
-         AND earlier.seq < this.seq) ORDER BY seq LIMIT $1",
+         AND earlier.seq < this.seq) ORDER BY seq LIMIT ?1",
     )?;
     let mut rows = statement.query([limit])?;
     let mut events = Vec::new();
@@ -46,6 +46,6 @@ pub(super) fn pending(tx: &Transaction<'_>, limit: u32) -> Result<Vec<Pending>, 
 }
 
 pub(super) fn delivered(tx: &Transaction<'_>, position: i64) -> Result<(), StoreError> {
-    tx.prepare_cached("UPDATE outbox SET delivered = 1 WHERE seq = $1")?.execute([position])?;
+    tx.prepare_cached("UPDATE outbox SET delivered = 1 WHERE seq = ?1")?.execute([position])?;
     Ok(())
 }

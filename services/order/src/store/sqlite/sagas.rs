@@ -16,7 +16,7 @@ use crate::{
 
 pub(super) fn write(tx: &Transaction<'_>, claim: &Claim, page: &Page) -> Result<Written, StoreError> {
     let found: Option<(i64, i64, i64, String)> = tx
-        .prepare_cached("SELECT claim, page, cancel_asked, status FROM orders WHERE order_id = $1")?
+        .prepare_cached("SELECT claim, page, cancel_asked, status FROM orders WHERE order_id = ?1")?
         .query_row([&claim.order_id], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))
         .optional()?;
     let Some((claimed, written, cancel_asked, status)) = found else { return Ok(Written::ClaimLost) };
@@ -43,8 +43,8 @@ pub(super) fn write(tx: &Transaction<'_>, claim: &Claim, page: &Page) -> Result<
         _ => None,
     });
     tx.prepare_cached(
-        "UPDATE orders SET status = $2, cause = COALESCE($3, cause), needs_attention = $4, lease_until = $5, \
-         ended_at = $6, page = $7 WHERE order_id = $1",
+        "UPDATE orders SET status = ?2, cause = COALESCE(?3, cause), needs_attention = ?4, lease_until = ?5, \
+         ended_at = ?6, page = ?7 WHERE order_id = ?1",
     )?
     .execute(params![
         claim.order_id,
@@ -66,8 +66,8 @@ fn append(tx: &Transaction<'_>, order: &Order, entry: &Entry, now_ms: i64) -> Re
     if is_counted(entry) {
         let counted = tx
             .prepare_cached(
-                "UPDATE saga_log SET times = times + 1, last_at = $5, detail = $6 \
-                 WHERE order_id = $1 AND kind = $2 AND action = $3 AND COALESCE(outcome, '') = COALESCE($4, '')",
+                "UPDATE saga_log SET times = times + 1, last_at = ?5, detail = ?6 \
+                 WHERE order_id = ?1 AND kind = ?2 AND action = ?3 AND COALESCE(outcome, '') = COALESCE(?4, '')",
             )?
             .execute(params![order.order_id, columns.kind, columns.action, columns.outcome, now_ms, columns.detail])?;
         if counted > 0 {
@@ -80,7 +80,7 @@ fn append(tx: &Transaction<'_>, order: &Order, entry: &Entry, now_ms: i64) -> Re
     };
     tx.prepare_cached(
         "INSERT INTO saga_log (order_id, n, kind, action, outcome, detail, call_key, times, first_at, last_at) \
-         VALUES ($1, (SELECT COALESCE(MAX(n), 0) + 1 FROM saga_log WHERE order_id = $1), $2, $3, $4, $5, $6, 1, $7, $7)",
+         VALUES (?1, (SELECT COALESCE(MAX(n), 0) + 1 FROM saga_log WHERE order_id = ?1), ?2, ?3, ?4, ?5, ?6, 1, ?7, ?7)",
     )?
     .execute(params![
         order.order_id,
@@ -97,7 +97,7 @@ fn append(tx: &Transaction<'_>, order: &Order, entry: &Entry, now_ms: i64) -> Re
 pub(super) fn rows(tx: &Transaction<'_>, order_id: &str) -> Result<Vec<LogRow>, StoreError> {
     let mut statement = tx.prepare_cached(
         "SELECT kind, action, outcome, detail, call_key, times, first_at, last_at \
-         FROM saga_log WHERE order_id = $1 ORDER BY n",
+         FROM saga_log WHERE order_id = ?1 ORDER BY n",
     )?;
     let read = |row: &Row<'_>| {
         let columns = Columns { kind: row.get(0)?, action: row.get(1)?, outcome: row.get(2)?, detail: row.get(3)? };
@@ -117,7 +117,7 @@ pub(super) fn request_cancellation(tx: &Transaction<'_>, order_id: &str) -> Resu
         Status::Confirmed => Cancellation::Confirmed(Box::new(order)),
         Status::Cancelled => Cancellation::Cancelled(Box::new(order)),
         Status::Pending => {
-            tx.prepare_cached("UPDATE orders SET cancel_asked = 1 WHERE order_id = $1")?.execute([order_id])?;
+            tx.prepare_cached("UPDATE orders SET cancel_asked = 1 WHERE order_id = ?1")?.execute([order_id])?;
             Cancellation::Accepted(Box::new(order))
         }
     })
@@ -135,8 +135,8 @@ pub(super) fn take_over(
     };
     let found: Vec<(String, i64)> = tx
         .prepare_cached(
-            "SELECT order_id, claim FROM orders WHERE status = 'pending' AND life <> $2 \
-             AND (CASE WHEN $3 IS NULL THEN owner = $1 ELSE lease_until < $3 END) ORDER BY seq LIMIT $4",
+            "SELECT order_id, claim FROM orders WHERE status = 'pending' AND life <> ?2 \
+             AND (CASE WHEN ?3 IS NULL THEN owner = ?1 ELSE lease_until < ?3 END) ORDER BY seq LIMIT ?4",
         )?
         .query_map(params![lease.owner, lease.life, expired_before, limit], |row| Ok((row.get(0)?, row.get(1)?)))?
         .collect::<Result<_, _>>()?;
@@ -144,7 +144,7 @@ pub(super) fn take_over(
     for (order_id, claim) in found {
         let number = claim + 1;
         tx.prepare_cached(
-            "UPDATE orders SET owner = $2, life = $3, lease_until = $4, claim = $5, page = 0 WHERE order_id = $1",
+            "UPDATE orders SET owner = ?2, life = ?3, lease_until = ?4, claim = ?5, page = 0 WHERE order_id = ?1",
         )?
         .execute(params![order_id, lease.owner, lease.life, lease.until_ms, number])?;
         let order = order_of(tx, &order_id)?;
@@ -155,7 +155,7 @@ pub(super) fn take_over(
 }
 
 pub(super) fn prolong(tx: &Transaction<'_>, lease: &Lease) -> Result<(), StoreError> {
-    tx.prepare_cached("UPDATE orders SET lease_until = $3 WHERE owner = $1 AND life = $2 AND status = 'pending'")?
+    tx.prepare_cached("UPDATE orders SET lease_until = ?3 WHERE owner = ?1 AND life = ?2 AND status = 'pending'")?
         .execute(params![lease.owner, lease.life, lease.until_ms])?;
     Ok(())
 }
