@@ -192,12 +192,15 @@ impl Inner {
         if !(nothing_sent || call.is_idempotent()) {
             return None;
         }
-        let gap = retry::gap(bounds, n, |bound| self.env.random_below(bound)).max(asked_to_wait);
+        let drawn = retry::gap(bounds, n, |bound| self.env.random_below(bound));
+        let gap = drawn.max(asked_to_wait);
         if unbounded {
             return Some(gap);
         }
         let in_time = context.remaining().is_none_or(|left| gap < left);
-        let allowed = n < bounds.at_most && gap <= Duration::from_millis(bounds.longest_gap_ms) && in_time;
+        // Waiting as long as it was asked for, or keeping to the longest gap: where both cannot be had, neither is tried.
+        let in_bounds = gap == drawn || asked_to_wait + retry::MARGIN <= Duration::from_millis(bounds.longest_gap_ms);
+        let allowed = n < bounds.at_most && in_bounds && in_time;
         (allowed && self.budget().spend()).then_some(gap)
     }
 

@@ -6,15 +6,18 @@ use http::{HeaderMap, StatusCode, header};
 
 use crate::policy::Attempts;
 
+/// How far inside its bounds a gap is kept: on the wire it is seen some scheduling later or earlier than it was.
+pub(super) const MARGIN: Duration = Duration::from_millis(20);
+
 /// How long to wait between attempt `n` (from 1) and the next: exponential, with full jitter above a floor.
 ///
 /// The gap is drawn evenly from `[floor, floor + min(longest − floor, floor · 2ⁿ)]` ("full jitter", M. Brooker,
-/// *Exponential Backoff And Jitter*, 2015, here above a floor), kept a little inside both ends: whoever measures the gap
-/// on the wire sees it some scheduling later or earlier than it was. `random_below` draws below its argument.
+/// *Exponential Backoff And Jitter*, 2015, here above a floor), kept a little inside both ends where there is room.
+/// `random_below` draws below its argument.
 pub fn gap(bounds: Attempts, n: u32, random_below: impl FnOnce(u64) -> u64) -> Duration {
     let floor = Duration::from_millis(bounds.first_gap_at_least_ms);
     let room = Duration::from_millis(bounds.longest_gap_ms.saturating_sub(bounds.first_gap_at_least_ms));
-    let margin = (room / 8).min(Duration::from_millis(20));
+    let margin = (room / 8).min(MARGIN);
     let step = floor.max(Duration::from_millis(1)).saturating_mul(1 << n.min(20));
     let spread = step.min(room - margin * 2);
     let drawn = random_below(u64::try_from(spread.as_micros()).unwrap_or(u64::MAX).saturating_add(1));

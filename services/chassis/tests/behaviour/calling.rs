@@ -148,7 +148,9 @@ async fn what_was_sent_once_stays_unknown_whatever_later_attempts_meet_with() {
 
 #[tokio::test(start_paused = true)]
 async fn a_callee_that_asks_to_wait_is_given_the_time_or_left_alone() {
-    let (memory, callee, client, _) = scripted(&[Does::AsksToWait(1), Does::Answers(201, 0)], policy("a:1")).await;
+    let attempts = Attempts { longest_gap_ms: 1_500, ..Attempts::default() };
+    let (memory, callee, client, _) =
+        scripted(&[Does::AsksToWait(1), Does::Answers(201, 0)], CallPolicy { attempts, ..policy("a:1") }).await;
     call(&memory, &client, charge().idempotency_key("k")).await.unwrap();
     assert_eq!((callee.seen()[1].at - callee.seen()[0].done).as_millis(), 1_000);
     callee.now_does(&[Does::AsksToWait(2)]);
