@@ -136,7 +136,8 @@ fn schemas() -> Value {
             "refusal": { "$ref": "#/components/schemas/Refusal" }
         }), &["step", "refusal"]),
         "Refusal": object(json!({
-            "status": { "type": "integer" }, "problem": text, "detail": text, "sku": { "type": ["string", "null"] }
+            "status": { "type": "integer" }, "problem": text, "detail": text, "sku": { "type": ["string", "null"] },
+            "after_doubt": { "type": "boolean" }
         }), &[]),
         "Orders": object(json!({
             "orders": { "type": "array", "items": { "$ref": "#/components/schemas/Order" } },

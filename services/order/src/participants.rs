@@ -139,6 +139,7 @@ fn refusal(answer: &Answer) -> Refusal {
         problem: answer.problem_kind(),
         detail: text("detail").or_else(|| text("title")).unwrap_or_default(),
         sku: text("sku"),
+        after_doubt: answer.after_doubt,
     }
 }
 
@@ -152,7 +153,7 @@ mod tests {
 
     fn answered(status: u16, body: Value) -> Result<Answer, CallError> {
         let status = StatusCode::from_u16(status).unwrap();
-        Ok(Answer { status, headers: HeaderMap::new(), body: body.to_string().into() })
+        Ok(Answer { status, headers: HeaderMap::new(), body: body.to_string().into(), after_doubt: false })
     }
 
     fn of(answer: Result<Answer, CallError>) -> Outcome {

@@ -111,6 +111,9 @@ pub struct Answer {
     pub headers: HeaderMap,
     /// The whole body.
     pub body: Bytes,
+    /// Whether an earlier attempt of the same call was sent and is of unknown fate: it may still arrive, and meet
+    /// another state of the callee than the attempt that was answered.
+    pub after_doubt: bool,
 }
 
 impl Answer {

@@ -158,7 +158,7 @@ impl Inner {
             let wait = self.wait_before_another(context, call, bounds, n, &met, unsettled);
             let Some(wait) = wait else {
                 return match met {
-                    Met::Answer(answer) => Ok(answer),
+                    Met::Answer(answer) => Ok(Answer { after_doubt: unsettled, ..answer }),
                     other => Err(self.error(other, unsettled)),
                 };
             };

@@ -103,7 +103,7 @@ impl Pool {
         let (parts, body) = response.into_parts();
         let body = body.collect().await.map_err(Lost::Sent)?.to_bytes();
         self.check_in(sender);
-        Ok(Answer { status: parts.status, headers: parts.headers, body })
+        Ok(Answer { status: parts.status, headers: parts.headers, body, after_doubt: false })
     }
 
     /// The idle connection used last, as it is the least likely to have been closed.

@@ -89,6 +89,8 @@ pub struct Refusal {
     pub detail: String,
     /// The SKU that was short, where the callee named one.
     pub sku: Option<String>,
+    /// Whether an earlier attempt of the same call is of unknown fate. It may yet arrive and be let in.
+    pub after_doubt: bool,
 }
 
 /// Why a saga went backwards.

@@ -13,14 +13,14 @@ enum Fate {
     CancellationAsked,
 }
 
-fn refusal() -> Refusal {
-    Refusal { status: 402, problem: "card-declined".into(), detail: "declined".into(), sku: None }
+fn refusal(after_doubt: bool) -> Refusal {
+    Refusal { status: 402, problem: "card-declined".into(), detail: "declined".into(), sku: None, after_doubt }
 }
 
 fn any_fate() -> impl Strategy<Value = Fate> {
     prop_oneof![
         4 => Just(Fate::Answered(Outcome::Done)),
-        1 => Just(Fate::Answered(Outcome::Refused(refusal()))),
+        1 => any::<bool>().prop_map(|after_doubt| Fate::Answered(Outcome::Refused(refusal(after_doubt)))),
         1 => Just(Fate::Answered(Outcome::NothingSent)),
         1 => Just(Fate::Answered(Outcome::Indeterminate)),
         1 => Just(Fate::DiesBeforeTheWrite),
@@ -104,10 +104,15 @@ proptest! {
         prop_assume!(log.last() == Some(&Entry::Cancelled));
         for step in Step::ALL {
             let intents = log.iter().filter(|e| **e == Entry::Intent(Action::Do(step))).count();
-            let harmless = log
-                .iter()
-                .filter(|e| matches!(e, Entry::Result(a, Outcome::Refused(_) | Outcome::NothingSent) if *a == Action::Do(step)))
-                .count();
+            let harmless = log.iter().filter(|e| match e {
+                Entry::Result(action, outcome) if *action == Action::Do(step) => match outcome {
+                    Outcome::NothingSent => true,
+                    Outcome::Refused(refusal) => !refusal.after_doubt,
+                    Outcome::Done | Outcome::Indeterminate => false,
+                },
+                _ => false,
+            });
+            let harmless = harmless.count();
             let undone = log.contains(&Entry::Result(Action::Undo(step), Outcome::Done));
             prop_assert_eq!(undone, intents > harmless, "{:?} in {:?}", step, log);
         }
@@ -207,7 +212,7 @@ fn a_refused_undo_asks_for_attention_at_once() {
         Entry::Intent(Action::Do(Step::Reserve)),
         Entry::UndoBegan(Cause::Requested),
         Entry::Intent(Action::Undo(Step::Reserve)),
-        Entry::Result(Action::Undo(Step::Reserve), Outcome::Refused(refusal())),
+        Entry::Result(Action::Undo(Step::Reserve), Outcome::Refused(refusal(false))),
     ])
     .unwrap();
     assert!(saga.needs_attention(100));

@@ -179,9 +179,12 @@ impl Saga {
         track.in_flight = false;
         match outcome {
             Outcome::Done => track.known = Known::Done,
-            // The callee said no to *this* call. An earlier call of doubtful fate may still arrive
-            // and be let in, so the doubt stays, and with it the undo.
-            Outcome::Refused(refusal) => self.failed = Some(Cause::Refused(step, refusal.clone())),
+            // The callee said no to *this* attempt. An earlier one of doubtful fate may still arrive and be let in, so
+            // the doubt stays, and with it the undo.
+            Outcome::Refused(refusal) => {
+                track.in_doubt |= refusal.after_doubt;
+                self.failed = Some(Cause::Refused(step, refusal.clone()));
+            }
             Outcome::NothingSent => self.failed = Some(Cause::Unreachable(step)),
             Outcome::Indeterminate => {
                 track.in_doubt = true;

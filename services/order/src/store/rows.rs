@@ -128,8 +128,13 @@ mod tests {
 
     #[test]
     fn every_entry_reads_back_as_it_was_written() {
-        let refusal =
-            Refusal { status: 409, problem: "out-of-stock".into(), detail: "short".into(), sku: Some("widget".into()) };
+        let refusal = Refusal {
+            status: 409,
+            problem: "out-of-stock".into(),
+            detail: "short".into(),
+            sku: Some("widget".into()),
+            after_doubt: true,
+        };
         let mut entries = vec![Entry::Confirmed, Entry::Cancelled, Entry::UndoBegan(Cause::Requested)];
         entries.extend(Step::ALL.map(|step| Entry::UndoBegan(Cause::Unreachable(step))));
         entries.push(Entry::UndoBegan(Cause::Refused(Step::Charge, refusal.clone())));

@@ -150,7 +150,7 @@ impl World {
         let id = order.order_id.clone();
         let refused = |status, problem: &str| {
             let (problem, detail) = (problem.to_owned(), String::new());
-            Outcome::Refused(Refusal { status, problem, detail, sku: None })
+            Outcome::Refused(Refusal { status, problem, detail, sku: None, after_doubt: false })
         };
         match action {
             Action::Do(Step::Reserve) => match books.goods.get(&id) {
