@@ -16,8 +16,7 @@
 //!
 //! ```
 //! use axum::{Router, routing::get};
-//! use chassis::{App, Call, Client, Configuration, Context, Env, Json, Metrics, Start, Variables};
-//! use chassis::{CallPolicy, policy::Attempts};
+//! use chassis::{App, Call, CallPolicy, Client, Configuration, Context, Env, Json, Metrics, Start, Variables};
 //! use squall_host::real::Real;
 //!
 //! struct Config { greeting: String }
@@ -39,8 +38,7 @@
 //! let server = chassis::start(&env, [("LISTEN".to_owned(), "127.0.0.1:0".to_owned())].into(), build).await.unwrap();
 //!
 //! let base = chassis::config::BaseUrl { authority: server.address().to_owned() };
-//! let timeout = std::time::Duration::from_secs(10);
-//! let policy = CallPolicy { base, timeout, attempts: Attempts::default(), breaker: None };
+//! let policy = CallPolicy::once(base, std::time::Duration::from_secs(10));
 //! let client = Client::new(&env, "greeter", policy, &Metrics::default());
 //! let answer = client.call(&Context::start(&env), Call::get("/greeting")).await.unwrap();
 //! assert_eq!(answer.json::<String>().unwrap(), "hello");

@@ -217,10 +217,20 @@ pub struct CallPolicy {
     pub attempts: Attempts,
     /// Its breaker; `None` for none.
     pub breaker: Option<BreakerPolicy>,
+    /// How many calls to it may be under way at once, so that a slow callee does not hold everything its caller has.
+    pub calls_max: u32,
 }
 
 impl CallPolicy {
-    /// Reads `PREFIX_URL`, `PREFIX_TIMEOUT_MS`, `PREFIX_ATTEMPTS` and `PREFIX_BREAKER` for the callee called `name`.
+    /// The limit on calls under way where none is given.
+    pub const CALLS_MAX: u32 = 128;
+
+    /// One attempt a call and no breaker, for callers that pace themselves.
+    pub fn once(base: BaseUrl, timeout: Duration) -> Self {
+        CallPolicy { base, timeout, attempts: Attempts::ONCE, breaker: None, calls_max: Self::CALLS_MAX }
+    }
+
+    /// Reads `PREFIX_URL`, `PREFIX_TIMEOUT_MS`, `PREFIX_ATTEMPTS`, `PREFIX_BREAKER` and `PREFIX_CALLS_MAX` for the callee called `name`.
     pub fn read(variables: &mut Variables, prefix: &str, name: &dyn fmt::Display) -> Option<Self> {
         let variable = |suffix: &str| format!("{prefix}_{suffix}");
         let base = variables.required(&variable("URL"), "http://127.0.0.1:4711", &format!("where {name} is reached"));
@@ -239,6 +249,17 @@ impl CallPolicy {
             BreakerPolicy::default(),
             &format!("the circuit breaker for {name}"),
         );
-        Some(CallPolicy { base: base?, timeout: timeout?.duration(), attempts: attempts?, breaker: Some(breaker?) })
+        let calls_max = variables.optional(
+            &variable("CALLS_MAX"),
+            CallPolicy::CALLS_MAX,
+            &format!("how many calls to {name} may be under way; more are refused at once"),
+        );
+        Some(CallPolicy {
+            base: base?,
+            timeout: timeout?.duration(),
+            attempts: attempts?,
+            breaker: Some(breaker?),
+            calls_max: calls_max?,
+        })
     }
 }

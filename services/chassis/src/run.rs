@@ -17,7 +17,7 @@ use crate::{
     context::Context,
     log::{self, Level, Log},
     metrics::Metrics,
-    policy::{Attempts, CallPolicy},
+    policy::CallPolicy,
     serve::{App, ServeSettings, Server, serve},
     store::StoreError,
 };
@@ -173,12 +173,7 @@ async fn health() -> ExitCode {
         Err(mistakes) => return say(&mut io::stderr(), &mistakes.to_string(), ExitCode::from(WRONG)),
     };
     let env = Env::new(Real::new());
-    let policy = CallPolicy {
-        base: BaseUrl { authority: reachable(&address.0) },
-        timeout: Duration::from_secs(2),
-        attempts: Attempts::ONCE,
-        breaker: None,
-    };
+    let policy = CallPolicy::once(BaseUrl { authority: reachable(&address.0) }, Duration::from_secs(2));
     let client = Client::new(&env, "service", policy, &Metrics::default());
     match client.call(&Context::start(&env), Call::get("/healthz")).await {
         Ok(answer) if answer.status.is_success() => ExitCode::SUCCESS,

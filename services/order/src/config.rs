@@ -5,7 +5,6 @@ use std::time::Duration;
 use chassis::{
     CallPolicy, Configuration, Variables,
     config::{DatabaseUrl, Milliseconds, Value},
-    policy::Attempts,
 };
 
 use crate::{catalogue::Catalogue, driver::Pacing};
@@ -98,12 +97,7 @@ impl Configuration for Config {
             inventory: inventory?,
             payment: payment?,
             // The relay tries without end and pauses in between; more of either here would only blur its order.
-            events: CallPolicy {
-                base: events?,
-                timeout: events_timeout?.duration(),
-                attempts: Attempts::ONCE,
-                breaker: None,
-            },
+            events: CallPolicy::once(events?, events_timeout?.duration()),
             wait: wait?.duration(),
             pacing,
             catalogue: catalogue?,

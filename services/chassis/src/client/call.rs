@@ -155,6 +155,12 @@ pub enum CallError {
         /// What the last attempt met with.
         reason: String,
     },
+    /// As many calls as there may be are under way: nothing was sent.
+    #[error("`{callee}` is not called: too many calls to it are under way")]
+    TooManyCalls {
+        /// The callee.
+        callee: String,
+    },
     /// The caller's deadline had passed before anything was sent, by no attempt.
     #[error("`{callee}` is not called: the deadline has passed")]
     DeadlinePassed {

@@ -1,10 +1,10 @@
-//! [`Client`]: calls to one callee, with a timeout per attempt, retries within bounds and a budget, and a breaker.
+//! [`Client`]: calls to one callee, with a timeout per attempt, retries within bounds and a budget, a breaker and a bulkhead.
 //!
 //! ```text
-//!  call ──▶ breaker (counts: calls) ──▶ attempt ──▶ breaker (counts: attempts) ──▶ pool ──▶ callee
-//!                                         ▲                                          │
-//!                                         └── gap, if bounds, budget, deadline ◀─────┘ 5xx, no answer, no connection
-//!                                             and idempotence allow another
+//!  call ──▶ bulkhead ──▶ breaker (counts: calls) ──▶ attempt ──▶ breaker (counts: attempts) ──▶ pool ──▶ callee
+//!                                                      ▲                                          │
+//!                                                      └── gap, if bounds, budget, deadline ◀─────┘ 5xx, no answer, no connection
+//!                                                          and idempotence allow another
 //! ```
 
 mod breaker;
@@ -31,7 +31,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Request, Uri, header};
 use http_body_util::Full;
 use squall_host::Env;
-use tokio::time::Instant;
+use tokio::{sync::Semaphore, time::Instant};
 
 use crate::{
     context::Context,
@@ -53,6 +53,8 @@ struct Inner {
     pool: Pool,
     breaker: Option<SharedBreaker>,
     budget: Mutex<Budget>,
+    /// The bulkhead: one permit for each call that may be under way.
+    bulkhead: Semaphore,
     metrics: Metrics,
 }
 
@@ -72,6 +74,7 @@ impl Client {
             env: env.clone(),
             name: name.to_owned(),
             pool: Pool::new(env, &policy.base.authority),
+            bulkhead: Semaphore::new(policy.calls_max as usize),
             breaker: policy.breaker.map(|policy| SharedBreaker::new(policy, name, metrics)),
             policy,
             budget: Mutex::default(),
@@ -100,6 +103,7 @@ impl Client {
             Ok(answer) if answer.is_definite() => "answered",
             Ok(_) => "answered_5xx",
             Err(CallError::BreakerOpen { .. }) => "breaker_open",
+            Err(CallError::TooManyCalls { .. }) => "too_many_calls",
             Err(CallError::NotConnected { .. }) => "not_connected",
             Err(CallError::DeadlinePassed { .. }) => "deadline_passed",
             Err(CallError::Indeterminate { .. }) => "indeterminate",
@@ -130,6 +134,10 @@ impl Client {
 
 impl Inner {
     async fn call(&self, context: &Context, call: Call) -> Result<Answer, CallError> {
+        // Before the breaker is asked: a call that finds no place is no evidence about the callee.
+        let Ok(_place) = self.bulkhead.try_acquire() else {
+            return Err(CallError::TooManyCalls { callee: self.name.clone() });
+        };
         let bounds = call.attempts.unwrap_or(self.policy.attempts);
         self.budget().earn();
         let breaker_of_call = self.breaker.as_ref().filter(|breaker| breaker.counts() == Counts::Calls);

@@ -241,6 +241,22 @@ async fn a_slow_trial_keeps_others_out_and_a_dropped_one_does_not_wedge() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_slow_callee_holds_no_more_calls_than_it_may() {
+    let policy = CallPolicy { calls_max: 2, ..policy("a:1") };
+    let (memory, callee, client, _) = scripted(&[Does::Answers(200, 300)], policy).await;
+    let third = async {
+        sleep(Duration::from_millis(100)).await;
+        call(&memory, &client, charge()).await
+    };
+    let (first, second, third) =
+        tokio::join!(call(&memory, &client, charge()), call(&memory, &client, charge()), third);
+    assert!(first.is_ok() && second.is_ok());
+    assert!(matches!(&third, Err(error @ CallError::TooManyCalls { .. }) if error.nothing_was_sent()), "{third:?}");
+    assert_eq!(callee.seen().len(), 2);
+    call(&memory, &client, charge()).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
 async fn in_a_long_outage_the_budget_bounds_the_amplification() {
     let (memory, callee, client, metrics) = scripted(&[Does::Answers(503, 0)], policy("a:1")).await;
     for _ in 0..1_000 {

@@ -128,13 +128,10 @@ pub(crate) async fn serve(env: &Env, settings: ServeSettings, router: Router) ->
     chassis::serve(env, settings, app, Metrics::default()).await.unwrap()
 }
 
+/// Three attempts of 800 ms, and no breaker.
 pub(crate) fn policy(authority: &str) -> CallPolicy {
-    CallPolicy {
-        base: BaseUrl { authority: authority.to_owned() },
-        timeout: Duration::from_millis(800),
-        attempts: Attempts::default(),
-        breaker: None,
-    }
+    let base = BaseUrl { authority: authority.to_owned() };
+    CallPolicy { attempts: Attempts::default(), ..CallPolicy::once(base, Duration::from_millis(800)) }
 }
 
 /// A client with one attempt and no breaker.

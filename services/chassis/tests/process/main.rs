@@ -10,12 +10,9 @@ use std::{
 };
 
 use axum::{Router, routing::get};
+use chassis::config::{BaseUrl, Milliseconds};
 use chassis::{
     About, App, Call, CallError, CallPolicy, Client, Configuration, Context, Env, Metrics, Start, Variables,
-};
-use chassis::{
-    config::{BaseUrl, Milliseconds},
-    policy::Attempts,
 };
 use libtest_mimic::{Arguments, Failed, Trial};
 use squall_host::real::Real;
@@ -157,7 +154,7 @@ fn in_runtime<T>(work: impl Future<Output = T>) -> T {
 fn client(address: &str) -> (Env, Client) {
     let env = Env::new(Real::new());
     let base = BaseUrl { authority: address.to_owned() };
-    let policy = CallPolicy { base, timeout: Duration::from_secs(30), attempts: Attempts::ONCE, breaker: None };
+    let policy = CallPolicy::once(base, Duration::from_secs(30));
     let client = Client::new(&env, "greeter", policy, &Metrics::default());
     (env, client)
 }
