@@ -112,8 +112,11 @@ pub(crate) struct Listener {
 
 impl Listener {
     pub(crate) fn bind(addr: SocketAddr) -> io::Result<Listener> {
+        let drawn = bound_socket(addr)?;
+        let addr = drawn.local_addr()?.as_socket().ok_or(io::ErrorKind::AddrNotAvailable)?;
+        // Linux gives a port up with the shutdown unless it was bound by its number.
         let bound = bound_socket(addr)?;
-        let addr = bound.local_addr()?.as_socket().ok_or(io::ErrorKind::AddrNotAvailable)?;
+        drop(drawn);
         let mut listener = Listener { addr, bound, listening: None, fillers: Vec::new() };
         listener.listen(BACKLOG)?;
         Ok(listener)
@@ -169,6 +172,8 @@ impl Listener {
 
     #[cfg(target_os = "linux")]
     fn listen(&mut self, backlog: i32) -> io::Result<()> {
+        // Connections that were kept are on this port too.
+        self.bound.set_reuse_address(true)?;
         self.bound.listen(backlog)?;
         if self.listening.is_none() {
             // A fresh descriptor: the runtime remembers of the old one that it was shut down.
@@ -181,6 +186,8 @@ impl Listener {
     fn close(&mut self) -> io::Result<()> {
         if self.listening.take().is_some() {
             self.bound.shutdown(std::net::Shutdown::Both)?;
+            // Nobody may bind beside it.
+            self.bound.set_reuse_address(false)?;
         }
         Ok(())
     }
