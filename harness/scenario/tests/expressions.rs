@@ -23,7 +23,8 @@ fn check(text: &str, given: Json, expected: Json) {
 
 #[test]
 fn an_expression_has_the_value_that_cel_gives_it() {
-    let answer = json!({ "status": 409, "body": { "order_id": "o1", "items": [1, 2, 3] }, "header": { "x-plan": "gold" } });
+    let answer =
+        json!({ "status": 409, "body": { "order_id": "o1", "items": [1, 2, 3] }, "header": { "x-plan": "gold" } });
     check("status in [402, 409, 503]", answer.clone(), json!(true));
     check("body.order_id", answer.clone(), json!("o1"));
     check("header['x-plan'] == 'gold'", answer.clone(), json!(true));

@@ -91,7 +91,8 @@ pub fn compile(expression: &Expression) -> Result<Compiled, BadExpression> {
 fn compile_here(text: &str) -> Result<Compiled, (String, Option<usize>)> {
     let program = STANDARD.compile(text).map_err(|errors| {
         let first = errors.errors.first();
-        let why = first.map_or_else(|| errors.to_string(), |e| e.msg.replace('\n', " "));
+        let why =
+            first.map_or_else(|| errors.to_string(), |e| e.msg.trim_start_matches("Syntax error: ").replace('\n', " "));
         (why, first.and_then(|e| offset(text, e.pos)))
     })?;
     let references = References::of(program.expression());
