@@ -56,6 +56,15 @@ pub enum Event {
         /// The fault.
         fault: String,
     },
+    /// A fault on a service was seen to act: its process was dead, or stopped.
+    FaultActed {
+        /// The fault.
+        fault: String,
+        /// The service.
+        service: String,
+        /// Which of its instances, from 0.
+        instance: u32,
+    },
     /// A fault was no longer in force.
     FaultHealed {
         /// The fault.

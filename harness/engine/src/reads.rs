@@ -190,8 +190,8 @@ async fn read(system: &dyn System, service: &str, path: &str) -> Taken {
     Err(last)
 }
 
-/// Whether two rounds agree: the same statuses and bodies. Headers hold dates.
-pub(crate) fn agree(one: &BTreeMap<ReadOf, Taken>, other: &BTreeMap<ReadOf, Taken>) -> Vec<ReadOf> {
+/// The reads in which two rounds do not agree on status and body. Headers hold dates.
+pub(crate) fn that_differ(one: &BTreeMap<ReadOf, Taken>, other: &BTreeMap<ReadOf, Taken>) -> Vec<ReadOf> {
     let said = |taken: Option<&Taken>| -> Option<(u16, Body)> {
         let answer = taken?.as_ref().ok()?;
         Some((answer.status, answer.body.clone()))

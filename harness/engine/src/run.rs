@@ -247,7 +247,8 @@ impl Run {
         let (late, all) = (tally.late(), tally.done.len());
         self.started.late_starts.get_or_init(|| late);
         // Below a hundred operations one late start is more than the share and says nothing yet.
-        if late <= 1 || late as f64 <= all as f64 * LATE_SHARE_MAX {
+        let is_tolerated = self.job.options.tolerate_late_starts || late <= 1;
+        if is_tolerated || late as f64 <= all as f64 * LATE_SHARE_MAX {
             return Ok(());
         }
         Err(Failed(format!(

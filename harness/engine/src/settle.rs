@@ -55,7 +55,7 @@ pub(crate) async fn settle(settling: &Settling<'_>, done: &[Done]) {
     if !settled {
         // The evidence of what it came to is wanted all the same; a system that hangs does not hold us up.
         let still_open = what_goes_on(settling, &progress);
-        let subjects = progress.keys.subjects(done);
+        let subjects = progress.keys.subjects(settling.client, done);
         let reads = settling.reader.all(&subjects);
         let _ = tokio::time::timeout(settling.bound, settling.reader.round(progress.round + 1, &reads)).await;
         settling.journal.observe(What::SettleEnded { settled: false, still_open });
@@ -75,12 +75,11 @@ struct Progress {
 /// True when settled, false when that cannot come any more because a service is dead.
 async fn until_settled(settling: &Settling<'_>, progress: &mut Progress, done: &[Done]) -> bool {
     loop {
-        progress.still_open.clear();
         if !wait_for_quiet(settling).await {
             return false;
         }
         progress.keys.learn(settling, done).await;
-        let subjects = progress.keys.subjects(done);
+        let subjects = progress.keys.subjects(settling.client, done);
         progress.still_open = progress.keys.not_learned(done);
         progress.still_open.extend(sagas_not_ended(settling.reader, &subjects).await);
         if !progress.still_open.is_empty() {
@@ -93,7 +92,7 @@ async fn until_settled(settling: &Settling<'_>, progress: &mut Progress, done: &
         let first = settling.reader.round(progress.round, &due).await;
         progress.round += 1;
         let second = settling.reader.round(progress.round, &due).await;
-        let differ = reads::agree(&first, &second);
+        let differ = reads::that_differ(&first, &second);
         let quiet = settling.journal.wire(|wire| wire.quiet_since()).is_some_and(|since| since <= began);
         if differ.is_empty() && quiet {
             return true;
@@ -185,14 +184,16 @@ impl Keys {
         Keys { kept, missing }
     }
 
-    /// The names that reads of each operation are rendered with.
-    fn subjects(&self, done: &[Done]) -> Vec<Subject> {
+    /// The operations that have their keys, with the names that reads of each are rendered with.
+    /// An operation without them cannot be asked after: it is in the record as not resolved.
+    fn subjects(&self, client: &Client, done: &[Done]) -> Vec<Subject> {
         let subject = |(done, kept): (&Done, &BTreeMap<String, Value>)| {
+            client.kind(&done.name).filter(|kind| is_whole(kind, kept))?;
             let mut names = find_names(&done.sent, &done.with);
             names.extend(kept.clone());
-            Subject { id: done.id, name: done.name.clone(), names }
+            Some(Subject { id: done.id, name: done.name.clone(), names })
         };
-        done.iter().zip(&self.kept).map(subject).collect()
+        done.iter().zip(&self.kept).filter_map(subject).collect()
     }
 
     /// Learns the keys of operations whose answer did not give them: from the answer that the client's

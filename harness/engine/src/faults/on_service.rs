@@ -98,6 +98,8 @@ fn acted(scene: &Scene, fault: &Fault, instance: &Instance, open_calls: u64) {
         instance: instance.number,
         open_calls,
     });
+    let (fault, service) = (fault.name.clone(), instance.service.clone());
+    scene.progress.report(Event::FaultActed { fault, service, instance: instance.number });
 }
 
 fn healed(scene: &Scene, fault: &Fault, eligible: u64, applied: u64) {

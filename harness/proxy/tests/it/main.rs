@@ -3,10 +3,3 @@
 
 mod support;
 mod mirror;
-mod connects;
-mod bytes;
-mod calls;
-mod matching;
-mod triggers;
-mod gateway;
-mod laws;
