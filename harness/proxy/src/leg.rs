@@ -135,6 +135,7 @@ async fn run_gateway<D: Dial>(
         leg.is_broken.store(false, Ordering::Release);
         match mirror(connection, leg, &mut wire, stream, down).await {
             Ok(()) => return Ok(()),
+            Err(Stop::Idle) if wire.is_closed => return Ok(()),
             Err(Stop::Idle) => {}
             Err(Stop::End(end)) => return Err(end),
         }

@@ -8,6 +8,7 @@ use std::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
+    time::Duration,
 };
 
 use squall_record::{CallId, ConnectionId, Edge, FactSink};
@@ -325,6 +326,9 @@ impl Link {
     }
 }
 
+/// How long accepting pauses when it fails, so that it does not turn in a tight circle.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(10);
+
 /// Accepts connections and opens and closes the door, until it is aborted.
 async fn accept(
     link: Arc<Link>,
@@ -345,8 +349,8 @@ async fn accept(
             }
             accepted = listener.accept() => match accepted {
                 Ok(stream) => serve(&link, stream, &dial),
-                // The connection is gone, or descriptors ran out: others may come yet.
-                Err(_) => tokio::task::yield_now().await,
+                // The connection is gone already, or descriptors ran out: others may come yet.
+                Err(_) => link.timer.sleep_until(link.timer.now() + ACCEPT_PAUSE).await,
             }
         }
     }

@@ -104,6 +104,8 @@ pub(crate) struct Wire {
     drawn: u64,
     /// The fault that swallowed bytes: as it heals, the connection closes.
     swallowed_by: Option<Arc<Active>>,
+    /// Whether its direction was closed in order.
+    pub(crate) is_closed: bool,
 }
 
 struct Stage {
@@ -128,7 +130,7 @@ impl Wire {
         let watch = connection.link.watch();
         let connection = connection.clone();
         let (first, stages, drawn, swallowed_by) = (None, Vec::new(), 0, None);
-        (input, Wire { side, connection, queue, first, watch, stages, drawn, swallowed_by })
+        (input, Wire { side, connection, queue, first, watch, stages, drawn, swallowed_by, is_closed: false })
     }
 
     /// Waits for a first chunk without taking it; `None` if none will come.
@@ -236,6 +238,7 @@ impl Wire {
             // A peer that is gone has seen the end already.
             Payload::Fin => {
                 let _ = write.shutdown().await;
+                self.is_closed = true;
                 Some(WireEnd::Closed)
             }
             Payload::End(end) => Some(WireEnd::End(end)),
@@ -270,7 +273,9 @@ impl Wire {
         let is_data = matches!(chunk.payload, Payload::Data(_));
         let mut flow = Flow { pieces: vec![Piece { bytes: rest, due: chunk.arrived }], is_data, fate: Fate::Pass };
         for stage in &mut self.stages {
-            let acts = stage.toxic.shape(&mut flow, draw, &stage.active);
+            // Behind a gateway a fault is on the calls of its edge only.
+            let is_on = chunk.call.as_ref().map_or(stage.active.whole_link, |call| stage.active.is_on(&call.edge));
+            let acts = is_on && stage.toxic.shape(&mut flow, draw, &stage.active);
             match (&chunk.call, acts) {
                 (_, false) => {}
                 (Some(call), true) => call.applied(&stage.active),

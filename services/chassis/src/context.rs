@@ -190,7 +190,7 @@ impl Context {
     }
 }
 
-/// The context that [`crate::serve`] put beside the request.
+/// The context that [`crate::serve()`] put beside the request.
 impl<S: Send + Sync> FromRequestParts<S> for Context {
     type Rejection = Infallible;
 

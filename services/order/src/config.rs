@@ -88,6 +88,10 @@ impl Configuration for Config {
         if pacing.longest_gap < pacing.first_gap {
             variables.mistake("`UNDO_LONGEST_GAP_MS` is shorter than `UNDO_FIRST_GAP_MS`: make it at least as long");
         }
+        if !(1..=PATIENCE_MAX).contains(&pacing.patience) {
+            let patience = pacing.patience;
+            variables.mistake(format!("`UNDO_PATIENCE` is `{patience}`: write a number from 1 to {PATIENCE_MAX}"));
+        }
         if pacing.lease < LEASE_MIN {
             variables.mistake("`LEASE_MS` is under 1000: a lease must outlast a slow commit, so write at least `1000`");
         }
@@ -105,4 +109,6 @@ impl Configuration for Config {
     }
 }
 
+/// The saga log keeps no more rounds apart than this; see `store::rows`.
+const PATIENCE_MAX: u32 = 64;
 const LEASE_MIN: Duration = Duration::from_secs(1);

@@ -1,7 +1,7 @@
 //! Where orders come in, and where those that a crash left open are taken up again.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -121,23 +121,44 @@ impl Desk {
     }
 
     /// Takes up what earlier lives of this instance left open, then, for as long as the host lives, keeps the leases
-    /// of what runs here and takes over what other instances let lapse.
+    /// of what runs here, takes over what other instances let lapse, and takes up what is ours and nobody drives.
     pub async fn keep(self) {
         self.take_over_all(Whose::OwnOfEarlierLives).await;
+        let mut suspects = BTreeSet::new();
         loop {
             sleep(self.driver.pacing.lease / 3).await;
-            if let Err(error) = self.driver.store.prolong(self.lease()).await {
-                tracing::warn!(%error, "leases could not be prolonged");
-                continue;
+            match self.driver.store.prolong(self.lease()).await {
+                Ok(held) => suspects = self.take_up_orphans(held, suspects).await,
+                Err(error) => {
+                    tracing::warn!(%error, "leases could not be prolonged");
+                    continue;
+                }
             }
             self.take_over_all(Whose::Expired { now_ms: self.driver.env.unix_ms() }).await;
             self.measure().await;
         }
     }
 
+    /// Takes up orders of this life that nobody drives: placed by a commit whose success we never heard of, or left by
+    /// a driver that panicked. One that was no suspect the last time may only just have been placed.
+    async fn take_up_orphans(&self, held: Vec<String>, suspects: BTreeSet<String>) -> BTreeSet<String> {
+        let undriven: BTreeSet<String> = {
+            let running = self.running();
+            held.into_iter().filter(|order_id| !running.contains_key(order_id)).collect()
+        };
+        for order_id in undriven.intersection(&suspects) {
+            tracing::warn!(order_id, "an open saga that nobody drives is taken up");
+            match self.driver.store.take_over(self.lease(), Whose::Orphan { order_id: order_id.clone() }, 1).await {
+                Ok(open) => open.into_iter().for_each(|open| self.start(open)),
+                Err(error) => tracing::warn!(%error, order_id, "it could not be taken up"),
+            }
+        }
+        undriven
+    }
+
     async fn take_over_all(&self, whose: Whose) {
         loop {
-            match self.driver.store.take_over(self.lease(), whose, TAKEN_AT_ONCE).await {
+            match self.driver.store.take_over(self.lease(), whose.clone(), TAKEN_AT_ONCE).await {
                 Ok(open) if open.is_empty() => return,
                 Ok(open) => {
                     tracing::info!(orders = open.len(), ?whose, "open sagas are taken up");
@@ -169,13 +190,14 @@ impl Desk {
     }
 
     fn start(&self, open: OpenSaga) {
-        let order_id = open.order.order_id.clone();
         let (told, heard) = watch::channel(Stage::Running);
-        self.running().insert(order_id.clone(), heard);
-        let (desk, driver) = (self.clone(), self.driver.clone());
+        let running = Running { desk: self.clone(), order_id: open.order.order_id.clone() };
+        self.running().insert(running.order_id.clone(), heard);
+        let driver = self.driver.clone();
         self.driver.env.spawn(async move {
+            // Held to the end, so that a panic does not leave the saga listed as driven.
+            let _running = running;
             driver.run(open, told).await;
-            desk.running().remove(&order_id);
         });
     }
 
@@ -186,5 +208,17 @@ impl Desk {
 
     fn running(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, watch::Receiver<Stage>>> {
         self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// An entry in the list of what runs here, for as long as it does.
+struct Running {
+    desk: Desk,
+    order_id: String,
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.desk.running().remove(&self.order_id);
     }
 }

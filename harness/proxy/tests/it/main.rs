@@ -3,3 +3,10 @@
 
 mod support;
 mod mirror;
+mod connects;
+mod bytes;
+mod calls;
+mod matching;
+mod triggers;
+mod gateway;
+mod laws;

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use squall_record::Edge;
+use squall_record::{Edge, EdgeKind};
 
 use super::{
     Both,
@@ -62,7 +62,7 @@ pub(super) fn has_breaker(both: &Both<'_, '_>, span: Span, edge: &Edge) -> Optio
     // A policy with a mistake of its own is not missing.
     let written = both.system.node.get("services").and_then(|s| s.get(&edge.from)).and_then(|s| s.get("calls"));
     let written = written.and_then(|calls| calls.get(&edge.to)).is_some_and(|callee| callee.get("breaker").is_some());
-    if breaker.is_none() && !written {
+    if breaker.is_none() && !(written && edge.kind == EdgeKind::Calls) {
         both.desk.wrong(
             Note::new(Rule::NotJudgeable, span, format!("`{edge}` has no breaker"))
                 .label("the system file declares none for this edge")
@@ -103,7 +103,7 @@ fn demanding<'a>(both: &'a Both<'_, '_>, edge: &'a Edge) -> impl Iterator<Item =
 
 fn has_demand(both: &Both<'_, '_>, placed: &Placed<'_, Expectation>, edge: &Edge) -> bool {
     let has = demanding(both, edge).next().is_some();
-    if !has {
+    if !has && both.system.is_whole("operations") && both.system.is_whole("sagas") {
         let operations: Vec<&str> = both.scenario.load.iter().map(|stream| stream.value.operation.as_str()).collect();
         both.desk.wrong(
             Note::new(

@@ -15,15 +15,29 @@ const DATABASE: [&str; 7] = ["url", "path", "host", "port", "user", "password", 
 
 /// What a service's templates see.
 struct Scope<'a> {
-    service: &'a Service,
+    service: &'a str,
+    /// The service as it is written: what is wrong with a part is no reason to call it unknown.
+    node: &'a Node,
     vars: Vec<&'a str>,
+}
+
+impl<'a> Scope<'a> {
+    fn of(placed: &'a Placed<'_, Service>, system: &'a Decoded<'_>) -> Scope<'a> {
+        let vars = system.vars.keys().map(String::as_str).collect();
+        Scope { service: &placed.value.name, node: placed.node, vars }
+    }
+
+    fn keys(&self, path: &[&str]) -> Vec<&'a str> {
+        let node = path.iter().try_fold(self.node, |node, key| node.get(key));
+        node.map(Node::entries).unwrap_or_default().iter().map(|entry| entry.key.as_str()).collect()
+    }
 }
 
 const PLAIN: [&str; 4] = ["port", "address", "service", "instance"];
 const GROUPS: [&str; 4] = ["calls", "events", "database", "files"];
 
 pub(super) fn check_service(desk: &Desk<'_>, placed: &Placed<'_, Service>, system: &Decoded<'_>) {
-    let scope = Scope { service: &placed.value, vars: system.vars.keys().map(String::as_str).collect() };
+    let scope = Scope::of(placed, system);
     let mut seen = Vec::new();
     for node in sources(placed.node) {
         each_text(node, &mut |node, text| {
@@ -115,15 +129,14 @@ fn check_name(desk: &Desk<'_>, node: &Node, text: &str, used: &Used, scope: &Sco
     }
     let Some(first) = used.fields.first().map(String::as_str) else { return };
     match group {
-        "database" if scope.service.database.is_none() => {
-            unknown(format!("`{}` has no database", scope.service.name), Vec::new(), first);
+        "database" if scope.node.get("database").is_none() => {
+            unknown(format!("`{}` has no database", scope.service), Vec::new(), first);
         }
         "database" if !DATABASE.contains(&first) => {
             unknown("no such part of a database".to_owned(), DATABASE.to_vec(), first)
         }
         "files" => {
-            let files: Vec<&str> =
-                scope.service.process.iter().flat_map(|p| &p.files).map(|file| file.name.as_str()).collect();
+            let files = scope.keys(&["process", "files"]);
             if !files.contains(&first) {
                 unknown("no such file".to_owned(), files, first);
             }
@@ -134,23 +147,19 @@ fn check_name(desk: &Desk<'_>, node: &Node, text: &str, used: &Used, scope: &Sco
 }
 
 fn check_callee(used: &Used, group: &str, scope: &Scope<'_>, unknown: &dyn Fn(String, Vec<&str>, &str)) {
-    let (calls, events) = (&scope.service.calls, &scope.service.events);
-    let known: Vec<&str> = match group {
-        "calls" => calls.iter().map(|u| u.to.as_str()).collect(),
-        _ => events.iter().map(|e| e.to.as_str()).collect(),
-    };
+    let known = scope.keys(&[group]);
     let Some(to) = used.fields.first() else { return };
     if !known.contains(&to.as_str()) {
-        return unknown(format!("`{}` has no `{to}` under `{group}`", scope.service.name), known, to);
+        return unknown(format!("`{}` has no `{to}` under `{group}`", scope.service), known, to);
     }
     let Some(field) = used.fields.get(1).map(String::as_str) else { return };
-    let upstream = calls.iter().find(|u| u.to == *to).filter(|_| group == "calls");
-    let missing = match field {
-        "timeout_ms" => upstream.is_some_and(|u| u.timeout.is_none()).then_some("timeout"),
-        "attempts" => upstream.is_some_and(|u| u.attempts.is_none()).then_some("attempts"),
-        "breaker" => upstream.is_some_and(|u| u.breaker.is_none()).then_some("breaker"),
+    let policy = match field {
+        "timeout_ms" => Some("timeout"),
+        "attempts" | "breaker" => Some(field),
         _ => None,
     };
+    let callee = scope.node.get(group).and_then(|callees| callees.get(to)).filter(|_| group == "calls");
+    let missing = policy.filter(|policy| callee.is_some_and(|callee| callee.get(policy).is_none()));
     if let Some(missing) = missing {
         return unknown(format!("`{to}` declares no `{missing}`"), Vec::new(), field);
     }
@@ -184,10 +193,9 @@ pub(super) fn check_backing(desk: &Desk<'_>, system: &Decoded<'_>) {
 
 /// Variables that a scenario sets on a service.
 pub(super) fn check_scenario(both: &Both<'_, '_>) {
-    let vars: Vec<&str> = both.system.vars.keys().map(String::as_str).collect();
     for entry in both.scenario.node.get("env").map(Node::entries).unwrap_or_default() {
         let Some(service) = both.system.services.iter().find(|s| s.value.name == entry.key) else { continue };
-        let scope = Scope { service: &service.value, vars: vars.clone() };
+        let scope = Scope::of(service, both.system);
         for variable in entry.value.entries() {
             each_text(&variable.value, &mut |node, text| {
                 let used = names::of(text).unwrap_or_default();

@@ -184,6 +184,7 @@ fn holds_expression(desk: &Desk<'_>, node: &Node, names: &Names, each: Option<&s
     let read_here = |of: &Option<String>| of.is_none() || of.as_deref() == each;
     let reads = names.reads.iter().filter(|(_, of)| read_here(of)).map(|(name, _)| name.as_str());
     let own = ["http", "each"].into_iter().chain(each.is_some().then_some("outcome"));
+    let reads = reads.filter(|name| crate::template::call::is_bare_name(name) && !TAKEN.contains(name));
     let mut scope = Scope::of(reads.chain(own).chain(kept.iter().chain(&names.vars).map(String::as_str)));
     scope.counts_calls = true;
     // A read that is taken for each operation has no one value here: this is said better than "not known".

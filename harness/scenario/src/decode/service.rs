@@ -6,8 +6,8 @@ use super::{Placed, desk::Desk, fields::Fields, names::Names, process, text};
 use crate::{
     mistake::{Note, Rule},
     model::{
-        Attempts, Backing, Breaker, Counts, Database, DatabaseKind, EventRoute, Given, Listen, ListenForm, Service,
-        Template, Trips, Upstream,
+        Attempts, Backing, Breaker, Counts, Database, DatabaseKind, EventRoute, Given, Listen, ListenForm, Ready,
+        Service, Template, Trips, Upstream,
     },
     shape::system::{ATTEMPTS, BACKING, BREAKER, DATABASE, EVENT_ROUTE, HOST_PORT, LISTEN, SERVICE, UPSTREAM},
     suggest,
@@ -36,21 +36,22 @@ pub(crate) fn service<'n>(desk: &Desk<'_>, entry: &'n Entry, names: &Names) -> O
     let listen = listen(desk, fields.get("listen"), entry);
     let ready = process::ready(desk, fields.get("ready"));
     let database = fields.get("database").map(|node| self::database(desk, node, names));
-    let calls = all(fields.entries("calls"), |entry| upstream(desk, entry, names));
-    let events = all(fields.entries("events"), |entry| event_route(desk, entry, names));
+    let calls = fields.entries("calls").iter().filter_map(|entry| upstream(desk, entry, names)).collect();
+    let events = fields.entries("events").iter().filter_map(|entry| event_route(desk, entry, names)).collect();
     let env = process::env(&fields, "env");
     let crash_points = fields.items("crash_points").iter().filter_map(|node| desk.name(node)).collect();
+    // What is wrong was noted: the rest is kept, so that it is checked too.
     let value = Service {
         name: entry.key.clone(),
-        process: given(process)?,
-        container: given(container)?,
-        instances: given(instances)?.unwrap_or(1),
-        listen: listen?,
-        ready: ready?,
-        database: given(database)?,
-        calls: calls?,
-        events: events?,
-        env: env?,
+        process: process.flatten(),
+        container: container.flatten(),
+        instances: instances.flatten().unwrap_or(1),
+        listen: listen.unwrap_or(Listen::InTemplate),
+        ready: ready.unwrap_or(Ready::Tcp),
+        database: database.flatten(),
+        calls,
+        events,
+        env: env.unwrap_or_default(),
         crash_points,
     };
     named.then_some(Placed { node: &entry.value, name: entry.key_span, value })

@@ -62,6 +62,17 @@ pub(crate) fn version(fields: &Fields<'_, '_>) {
 }
 
 impl Decoded<'_> {
+    /// Whether every entry under a key could be decoded: otherwise nothing can be said of what is not there.
+    pub(crate) fn is_whole(&self, key: &str) -> bool {
+        let written = self.node.get(key).map(|node| node.entries().len()).unwrap_or_default();
+        let decoded = match key {
+            "operations" => self.operations.len(),
+            "sagas" => self.sagas.len(),
+            _ => self.services.len(),
+        };
+        written == decoded
+    }
+
     /// The system; its name is there, or a mistake was noted.
     pub(crate) fn into_system(self) -> Option<System> {
         Some(System {

@@ -194,8 +194,12 @@ fn compiled_part(desk: &Desk<'_>, node: &Node, text: &str, at: usize, scope: &Sc
     let compiled = match expression::compile(&Expression(text.to_owned())) {
         Ok(compiled) => compiled,
         Err(bad) => {
-            let span = match bad.at.filter(|n| *n < text.len()) {
-                Some(n) => desk.part(node, at + n, text[n..].chars().next().map_or(1, char::len_utf8)),
+            let span = match bad.at {
+                Some(n) => {
+                    // At the end, the last character shows where something is missing.
+                    let n = text.char_indices().map(|(at, _)| at).take_while(|at| *at <= n).last().unwrap_or(0);
+                    desk.part(node, at + n, text[n..].chars().next().map_or(1, char::len_utf8))
+                }
                 None => desk.part(node, at, text.len()),
             };
             desk.wrong(

@@ -22,7 +22,12 @@ pub const BYTES_MAX: usize = 2_000;
 /// How deep brackets may nest in an expression.
 pub const NESTING_MAX: usize = 24;
 /// How deep the tree of an expression may be: it is walked by recursion.
-const DEPTH_MAX: usize = 120;
+const DEPTH_MAX: usize = 200;
+/// How deep loops may nest: the time that they take grows with their product.
+const LOOPS_MAX: usize = 3;
+/// How deep a tree is evaluated where it stands: a level takes some 30 KiB of stack when CEL is not optimised,
+/// and the stacks of tests and services have 2 MiB.
+const DEPTH_IN_PLACE: usize = 16;
 
 static STANDARD: LazyLock<Arc<Env>> = LazyLock::new(|| Arc::new(Env::stdlib()));
 
@@ -86,17 +91,21 @@ pub fn compile(expression: &Expression) -> Result<Compiled, BadExpression> {
 fn compile_here(text: &str) -> Result<Compiled, (String, Option<usize>)> {
     let program = STANDARD.compile(text).map_err(|errors| {
         let first = errors.errors.first();
-        let why = first.map_or_else(|| errors.to_string(), |e| e.msg.replace('\n', " "));
+        let why =
+            first.map_or_else(|| errors.to_string(), |e| e.msg.trim_start_matches("Syntax error: ").replace('\n', " "));
         (why, first.and_then(|e| offset(text, e.pos)))
     })?;
     let references = References::of(program.expression());
     if references.depth > DEPTH_MAX {
         return Err((format!("it is more than {DEPTH_MAX} operators deep"), None));
     }
+    if references.loops > LOOPS_MAX {
+        return Err((format!("its loops (`all`, `map`, …) nest more than {LOOPS_MAX} deep"), None));
+    }
     Ok(Compiled { text: text.to_owned(), program, references })
 }
 
-/// Runs a computation where recursion has room: CEL's parser needs some 100 KiB a bracket when it is not optimised.
+/// Runs a computation where recursion has room: CEL's parser takes some 100 KiB a bracket when it is not optimised.
 fn on_a_deep_stack<T: Send>(compute: impl FnOnce() -> T + Send) -> T {
     std::thread::scope(|scope| {
         let thread = std::thread::Builder::new().stack_size(64 << 20).spawn_scoped(scope, compute);
@@ -134,7 +143,9 @@ fn offset(text: &str, (line, column): (isize, isize)) -> Option<usize> {
     let line = usize::try_from(line).ok()?.checked_sub(1)?;
     let start: usize = text.split_inclusive('\n').take(line).map(str::len).sum();
     let column = usize::try_from(column).ok()?.checked_sub(1)?;
-    text.get(start..)?.char_indices().nth(column).map(|(at, _)| start + at)
+    let rest = text.get(start..)?;
+    let within = rest.char_indices().nth(column).map_or(rest.len(), |(at, _)| at);
+    Some(start + within)
 }
 
 fn shortened(text: &str) -> String {
@@ -201,7 +212,12 @@ impl Compiled {
             };
             context.add_function("calls", count).map_err(|error| self.failed(&error.to_string()))?;
         }
-        self.program.execute(&context).map_err(|error| self.failed(&in_words(&error)))
+        let value = if self.references.depth <= DEPTH_IN_PLACE {
+            self.program.execute(&context)
+        } else {
+            on_a_deep_stack(|| self.program.execute(&context))
+        };
+        value.map_err(|error| self.failed(&in_words(&error)))
     }
 
     fn failed(&self, why: &str) -> EvalError {

@@ -20,6 +20,8 @@ pub(crate) struct References {
     pub(crate) functions: BTreeSet<String>,
     /// How deep the expression's tree is.
     pub(crate) depth: usize,
+    /// How deep its loops (`all`, `map`, …) nest.
+    pub(crate) loops: usize,
 }
 
 impl References {
@@ -67,6 +69,8 @@ impl References {
                 declared.push(&comprehension.accu_var);
                 declared.push(&comprehension.iter_var);
                 declared.extend(comprehension.iter_var2.as_deref());
+                // Each loop declares its result, its variable and, rarely, a second one.
+                self.loops = self.loops.max(declared.iter().filter(|name| name.starts_with('@')).count());
                 for part in [&comprehension.loop_cond, &comprehension.loop_step, &comprehension.result] {
                     self.walk(part, declared, depth);
                 }

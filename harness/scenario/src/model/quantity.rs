@@ -103,7 +103,10 @@ pub trait Quantity: Sized + PartialOrd {
 fn unreadable<T: Quantity>(text: &str) -> BadQuantity {
     let bare = text.strip_prefix('-').unwrap_or(text);
     if !T::LIKELIEST_UNIT.is_empty() && split_number(bare).is_some_and(|(_, unit)| unit.is_empty()) {
-        return BadQuantity::MissingUnit { text: text.to_owned(), remedy: format!("{bare}{}", T::LIKELIEST_UNIT) };
+        // Nobody waits 800 seconds for an answer.
+        let is_millis = T::LIKELIEST_UNIT == "s" && bare.parse::<f64>().is_ok_and(|number| number >= 100.0);
+        let unit = if is_millis { "ms" } else { T::LIKELIEST_UNIT };
+        return BadQuantity::MissingUnit { text: text.to_owned(), remedy: format!("{bare}{unit}") };
     }
     BadQuantity::Unreadable { text: text.to_owned(), what: T::WHAT, example: T::EXAMPLE }
 }

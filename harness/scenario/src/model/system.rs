@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
-use squall_record::Edge;
+use squall_record::{Edge, EdgeKind};
 
 use super::{Call, CallTemplate, Expression, JsonTemplate, Share, Template};
 
@@ -42,9 +42,10 @@ impl System {
     pub fn saga_of(&self, operation: &str) -> Option<&Saga> {
         self.sagas.iter().find(|s| s.started_by == operation)
     }
-    /// The policy on an edge, if the caller declares one.
+    /// The callee at the end of an edge with its policy; none for an event edge.
     pub fn upstream(&self, edge: &Edge) -> Option<&Upstream> {
-        self.service(&edge.from)?.calls.iter().find(|u| u.to == edge.to)
+        let caller = self.service(&edge.from).filter(|_| edge.kind == EdgeKind::Calls)?;
+        caller.calls.iter().find(|u| u.to == edge.to)
     }
     /// Every edge: client to each service that an operation calls, every declared call, every event route.
     pub fn edges(&self) -> Vec<Edge> {

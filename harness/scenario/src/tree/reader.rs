@@ -225,6 +225,8 @@ fn size(node: &Node) -> usize {
 
 fn syntax_mistake(file: File, text: &str, error: &ScanError) -> Note {
     let at = error.marker().byte_offset().unwrap_or(0).min(text.len());
+    // A tab is often noticed at the end of the line before.
+    let at = if error.info().contains(" tab") { text[at..].find('\t').map_or(at, |n| at + n) } else { at };
     let line_end = text[at..].find('\n').map_or(text.len(), |n| at + n);
     // A mistake at the very end of a line, or of the file, is shown under the last thing that stands before it.
     let at = if at == line_end { text[..at].trim_end().len().saturating_sub(1) } else { at };
@@ -238,6 +240,9 @@ fn syntax_mistake(file: File, text: &str, error: &ScanError) -> Note {
         .label("reading stopped here; what follows was not looked at");
     let line_start = text[..at].rfind('\n').map_or(0, |n| n + 1);
     let line_end = text[at..].find('\n').map_or(text.len(), |n| at + n);
+    if let ErrorKind::UnclosedFlowCollection { open } = error.kind() {
+        return note.help(format!("close it with `{}`", if *open == '[' { ']' } else { '}' }));
+    }
     note.help_if(syntax_help(&text[line_start..line_end]))
 }
 

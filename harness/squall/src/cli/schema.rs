@@ -9,9 +9,9 @@ use super::{
 
 pub(super) fn schema(args: &Schema, out: &mut impl Write) -> io::Result<Exit> {
     let schema = match args.of {
-        SchemaOf::System => "",
-        SchemaOf::Scenario => "",
+        SchemaOf::System => squall_scenario::schema::system_schema(),
+        SchemaOf::Scenario => squall_scenario::schema::scenario_schema(),
     };
-    writeln!(out, "{schema}")?;
+    writeln!(out, "{schema:#}")?;
     Ok(Exit::Held)
 }

@@ -103,7 +103,11 @@ pub(crate) fn of_clauses(kind: &'static str, name: String, clauses: Vec<Clause>)
             (State::Inconclusive, format!("nothing put it to the test: {}", why.join("; ")))
         }
         Some(state) => {
-            let told: Vec<&str> = deciding(state).map(|clause| clause.summary.as_str()).collect();
+            let mut told: Vec<&str> = deciding(state).map(|clause| clause.summary.as_str()).collect();
+            if state != State::Held {
+                // One reason is a sentence; the others stand with their clauses.
+                told.truncate(1);
+            }
             (state, told.join("; "))
         }
     };

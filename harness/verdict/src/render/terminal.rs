@@ -73,7 +73,7 @@ fn evidence(out: &mut String, lines: &[Citation], paint: &Paint) {
 
 /// Seconds after time zero, to the millisecond: `12.481s`, `-0.120s`.
 fn seconds(us: i64) -> String {
-    let ms = us.unsigned_abs().div_ceil(1_000).saturating_sub(u64::from(us.unsigned_abs() % 1_000 != 0));
+    let ms = us.unsigned_abs() / 1_000;
     let sign = if us < 0 && ms > 0 { "-" } else { "" };
     format!("{sign}{}.{:03}s", ms / 1_000, ms % 1_000)
 }

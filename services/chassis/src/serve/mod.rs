@@ -4,6 +4,9 @@
 //! connections ──▶ requests: context, deadline, bulkhead, panics, metrics, log ──▶ routes: the service's own, and
 //!                                                                     /healthz /readyz /metrics /openapi.json
 //! ```
+//!
+//! Every error is a [`crate::problem::Problem`], with one exception: a head that is not HTTP at all is answered by
+//! hyper itself, with an empty 400 (431 if it is too long), before anything here sees a request.
 
 mod connections;
 mod request;

@@ -126,10 +126,14 @@ async fn connections_are_used_again_until_they_have_been_idle_too_long() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_definite_answer_is_final_and_settles_what_was_unknown() {
-    let (memory, callee, client, _) = scripted(&[Does::HangsUp, Does::Answers(402, 0)], policy("a:1")).await;
-    let answer = call(&memory, &client, charge().idempotency_key("k")).await.unwrap();
-    assert_eq!((answer.status.as_u16(), answer.is_definite(), callee.seen().len()), (402, true, 2));
+async fn a_definite_answer_is_final_and_says_whether_doubt_went_before_it() {
+    let script = [Does::HangsUp, Does::Answers(402, 0), Does::Answers(503, 0), Does::Answers(402, 0)];
+    let (memory, callee, client, _) = scripted(&script, policy("a:1")).await;
+    for (attempts, after_doubt) in [(2, true), (4, true), (5, false)] {
+        let answer = call(&memory, &client, charge().idempotency_key("k")).await.unwrap();
+        assert_eq!((answer.status.as_u16(), answer.is_definite(), callee.seen().len()), (402, true, attempts));
+        assert_eq!(answer.after_doubt, after_doubt, "of the call whose last attempt was the {attempts}th seen");
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -162,3 +162,18 @@ async fn instances_that_start_together_share_one_file() {
         assert_eq!(balance(&opened(&folder, &[FIRST, SECOND]).await.unwrap(), "house").await, 20);
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_named_database_in_memory_lives_as_long_as_anybody_holds_it() {
+    let env = Memory::new(1).env();
+    let url = DatabaseUrl("sqlite:file:storing-in-memory?mode=memory&cache=shared".to_owned());
+    let held = Sqlite::open(&env, &url, &[FIRST]).await.unwrap();
+    let store = Sqlite::open(&env, &url, &[FIRST]).await.unwrap();
+    put(&store, "ada", 5).await.unwrap();
+    drop(store);
+    let store = Sqlite::open(&env, &url, &[FIRST]).await.unwrap();
+    assert_eq!((balance(&store, "ada").await, balance(&held, "ada").await), (5, 5));
+    drop((store, held));
+    let store = Sqlite::open(&env, &url, &[FIRST]).await.unwrap();
+    assert_eq!(balance(&store, "ada").await, -1);
+}

@@ -195,11 +195,11 @@ pub trait Store: Outbox {
     /// Notes that a pending order shall be cancelled.
     fn request_cancellation(&self, order_id: String) -> Answer<'_, Cancellation>;
 
-    /// Takes over at most `limit` pending orders that this life does not hold, oldest first.
+    /// Takes over at most `limit` pending orders, oldest first. Their earlier claims are lost.
     fn take_over(&self, lease: Lease, whose: Whose, limit: u32) -> Answer<'_, Vec<OpenSaga>>;
 
-    /// Prolongs the lease of every pending order that this life holds.
-    fn prolong(&self, lease: Lease) -> Answer<'_, ()>;
+    /// Prolongs the lease of every pending order that this life holds, and lists them.
+    fn prolong(&self, lease: Lease) -> Answer<'_, Vec<String>>;
 
     /// One order.
     fn order(&self, order_id: String) -> Answer<'_, Option<Order>>;
@@ -221,7 +221,7 @@ pub trait Store: Outbox {
 }
 
 /// Whose pending orders to take over.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Whose {
     /// This owner's, held by an earlier life of it: their driver died with it.
     OwnOfEarlierLives,
@@ -229,5 +229,10 @@ pub enum Whose {
     Expired {
         /// Now, in milliseconds since 1970.
         now_ms: i64,
+    },
+    /// This one of this life, which nobody drives.
+    Orphan {
+        /// The order.
+        order_id: String,
     },
 }

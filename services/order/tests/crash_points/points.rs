@@ -111,11 +111,11 @@ impl<S: Store> Store for MortalStore<S> {
         match whose {
             Whose::OwnOfEarlierLives => self.around(self.store.take_over(lease, whose, limit)),
             // Comes round by the clock: not a point, or the points would not be the same in each run.
-            Whose::Expired { .. } => self.store.take_over(lease, whose, limit),
+            Whose::Expired { .. } | Whose::Orphan { .. } => self.store.take_over(lease, whose, limit),
         }
     }
 
-    fn prolong(&self, lease: Lease) -> Answer<'_, ()> {
+    fn prolong(&self, lease: Lease) -> Answer<'_, Vec<String>> {
         self.store.prolong(lease)
     }
 

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, future::Future, path::Path, time::Duration};
 
-use chassis::{Answer, Call, CallPolicy, Client, Context, Metrics, Server, config::BaseUrl, policy::Attempts};
+use chassis::{Answer, Call, CallPolicy, Client, Context, Metrics, Server, config::BaseUrl};
 use serde_json::{Value, json};
 use squall_host::{Env, real::Real};
 
@@ -26,9 +26,7 @@ fn variables(given: &[(&str, &str)]) -> BTreeMap<String, String> {
 /// A client that tries once and waits long.
 pub(crate) fn client(env: &Env, address: &str) -> Client {
     let base = BaseUrl { authority: address.to_owned() };
-    let timeout = Duration::from_secs(30);
-    let policy = CallPolicy { base, timeout, attempts: Attempts::ONCE, breaker: None };
-    Client::new(env, "service", policy, &Metrics::default())
+    Client::new(env, "service", CallPolicy::once(base, Duration::from_secs(30)), &Metrics::default())
 }
 
 /// Starts the order service against these addresses, with further variables that win over the usual ones.

@@ -166,7 +166,14 @@ impl<'r> Bench<'_, '_, 'r> {
     /// The first failure that this life of the caller saw of a fault.
     fn first_failure(&self, life: &LifeWatch, fault: &Fault) -> Option<At> {
         let on_service = matches!(fault.on, Target::Service { .. });
-        let on_connects = matches!(fault.inject, Inject::Refuse | Inject::HangConnect | Inject::Partition { .. });
+        let on_calls = matches!(
+            fault.inject,
+            Inject::Respond(_)
+                | Inject::Delay { .. }
+                | Inject::CutResponse { .. }
+                | Inject::CorruptBody { .. }
+                | Inject::LoseResponse { .. }
+        );
         let windows = self.case.evidence.faults.of(&fault.name);
         let calls = self
             .case
@@ -177,7 +184,7 @@ impl<'r> Bench<'_, '_, 'r> {
         let ends = calls.filter_map(|call| {
             let (at, _) = call.ended?;
             let belongs = call.hit_by(&fault.name)
-                || (on_service || on_connects) && windows.iter().any(|window| window.overlaps(at.us, at.us));
+                || (on_service || !on_calls) && windows.iter().any(|window| window.overlaps(at.us, at.us));
             (belongs && life.from_us <= at.us && at.us <= life.until_us).then_some(at)
         });
         ends.min()
@@ -209,6 +216,9 @@ impl<'r> Bench<'_, '_, 'r> {
         };
         let took = since.saturating_sub(first.us);
         let asked = time(bound);
+        if !self.is_asked_enough(life, first.us, since.max(first.us)) {
+            return Some(clause(State::Inconclusive, self.too_little_demand(life, first.us, since)));
+        }
         if took > self.case.evidence.tolerance.of_bound(bound) {
             let mut violated =
                 clause(State::Violated, format!("it opened {} after the first failure, {asked} allowed", time(took)));
@@ -266,9 +276,7 @@ impl<'r> Bench<'_, '_, 'r> {
             (0, None) => {
                 clause(State::Inconclusive, "every demand while it was open had its call before it tripped".to_owned())
             }
-            (refused, _) => {
-                clause(State::Held, format!("open {times}: no call started, {} refused", count(refused, "demand")))
-            }
+            (refused, _) => clause(State::Held, format!("open {times}, {} refused", count(refused, "demand"))),
         })
     }
 
@@ -295,8 +303,8 @@ impl<'r> Bench<'_, '_, 'r> {
             }
         }
         let openings = match self.watch.openings() {
-            0 => "it had no reason to open, and turned nobody away".to_owned(),
-            n => format!("opened {}, each time for failures that the caller saw", count(n, "time")),
+            0 => "turned nobody away without cause".to_owned(),
+            n => format!("opened from closed {}, for failures that the caller saw", count(n, "time")),
         };
         Some(clause(State::Held, openings))
     }

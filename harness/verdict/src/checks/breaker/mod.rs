@@ -62,7 +62,8 @@ pub fn watch_all(case: &Case<'_, '_>) -> BTreeMap<Edge, Watch> {
                 let edge = Edge::calls(&service.name, &upstream.to);
                 let lives = outcomes::lives(case, &edge);
                 let at_most = upstream.attempts.map_or(1, |attempts| attempts.at_most);
-                let watch = |life| monitor::watch(life, &policy, case.evidence.tolerance, at_most);
+                let watch =
+                    |life| monitor::watch(life, &policy, case.evidence.tolerance, at_most, case.evidence.last.us);
                 let lives = lives.iter().map(watch).collect();
                 watches.insert(edge, Watch { policy, lives });
             }

@@ -19,13 +19,16 @@ use super::{
 };
 use crate::{evidence::At, measure, tolerance::Tolerance};
 
+/// Fewer demands turned away than this may have any reason.
+const TURNED_AWAY_MIN: usize = 3;
+
 /// A state that the breaker may be in.
 #[derive(Clone, Debug, PartialEq)]
 enum May {
     /// It lets everything through, since this time.
     Closed { since_us: u64 },
     /// It lets nothing through; it tripped between these times.
-    Open { earliest_us: u64, latest_us: u64 },
+    Open { earliest: At, latest_us: u64 },
     /// It lets trials through.
     Half { trials: Vec<Running>, good: u32, bad: u32 },
     /// Anything, while the caller felt failures that left no call.
@@ -106,7 +109,13 @@ impl LifeWatch {
 }
 
 /// Watches one life.
-pub fn watch(life: &CallerLife, policy: &Breaker, tolerance: Tolerance, at_most: u32) -> LifeWatch {
+pub fn watch(
+    life: &CallerLife,
+    policy: &Breaker,
+    tolerance: Tolerance,
+    at_most: u32,
+    record_ends_us: u64,
+) -> LifeWatch {
     let mut past = Vec::with_capacity(life.events.len() / 2);
     for event in &life.events {
         if let Event::Ended { at, started_us, ending, last, .. } = *event {
@@ -116,6 +125,10 @@ pub fn watch(life: &CallerLife, policy: &Breaker, tolerance: Tolerance, at_most:
     let mut monitor = Monitor {
         policy,
         tick_us: tolerance.tick_us,
+        order_us: tolerance.order_us,
+        refused: &life.refused,
+        running: Vec::new(),
+        last_us: 0,
         cool_us: measure::us(policy.cool_down),
         at_once_max: policy.trials as usize * if policy.counts == Counts::Calls { at_most.max(1) as usize } else { 1 },
         past: &past,
@@ -149,12 +162,23 @@ pub fn watch(life: &CallerLife, policy: &Breaker, tolerance: Tolerance, at_most:
     for (from, _) in blind {
         monitor.go_blind(from);
     }
+    let until_us = life.until_us.min(record_ends_us);
+    if monitor.running.iter().all(|ends_us| *ends_us < until_us) {
+        monitor.see_opening(until_us);
+    }
     monitor.watch
 }
 
 struct Monitor<'p> {
     policy: &'p Breaker,
     tick_us: u64,
+    order_us: u64,
+    /// When demands were turned away.
+    refused: &'p [u64],
+    /// When the calls in flight end.
+    running: Vec<u64>,
+    /// When a call last started or ended.
+    last_us: u64,
     cool_us: u64,
     at_once_max: usize,
     past: &'p [Past],
@@ -183,16 +207,24 @@ impl Monitor<'_> {
     /// It no longer does; what it became meanwhile is open.
     fn see_again(&mut self, from_us: u64, until_us: u64) {
         let half = May::Half { trials: Vec::new(), good: 0, bad: 0 };
-        let open = May::Open { earliest_us: from_us, latest_us: until_us };
+        let open = May::Open { earliest: At { us: from_us, n: 0 }, latest_us: until_us };
         self.become_states(vec![May::Closed { since_us: from_us }, open, half], until_us);
     }
 
     fn started(&mut self, at: At, first: bool, call: Running) {
+        let was_in_flight = self.running.len();
+        self.running.retain(|ends_us| *ends_us >= at.us);
+        let is_idle = was_in_flight == 0 || self.running.is_empty();
+        self.running.push(call.ends_us);
         if !first {
             return;
         }
         self.watch.starts.push((at.us, call.row));
+        if is_idle {
+            self.see_opening(at.us);
+        }
         let was_open = self.is_open();
+        self.last_us = self.last_us.max(at.us);
         let mut next = Vec::with_capacity(self.states.len());
         for state in &self.states {
             if let Some(state) = self.let_in(state, at.us, call) {
@@ -213,13 +245,35 @@ impl Monitor<'_> {
         self.become_states(next, at.us);
     }
 
+    /// Demand that was turned away while nothing was in flight shows a breaker open that only may have been:
+    /// closed, it would have let these calls start. Asked when a call starts, and at the end.
+    fn see_opening(&mut self, us: u64) {
+        let survived = self.states.iter().filter_map(|state| match state {
+            May::Open { earliest, .. } if earliest.n > 0 && us + self.tick_us >= earliest.us + self.cool_us => {
+                Some(*earliest)
+            }
+            _ => None,
+        });
+        let Some(tripped) = survived.min() else { return };
+        let is_known = !self.states.iter().any(|state| matches!(state, May::Closed { .. } | May::Anything));
+        let from = self.refused.partition_point(|at| *at <= self.last_us);
+        let turned_away = self.refused[from..].partition_point(|at| *at <= us);
+        if is_known || turned_away < TURNED_AWAY_MIN {
+            return;
+        }
+        let open = self.states.iter().filter(|state| matches!(state, May::Open { .. })).cloned().collect();
+        self.become_states(open, us);
+        let (earliest_us, until_us) = (tripped.us, us.max(tripped.us));
+        self.watch.openings.push(Opening { tripped, earliest_us, until_us, again: false, leaks: Vec::new() });
+    }
+
     /// The state after it let a call start; `None` where it would not have.
     fn let_in(&self, state: &May, us: u64, call: Running) -> Option<May> {
         match state {
             May::Closed { .. } | May::Anything => Some(state.clone()),
             // Decided before it tripped.
             May::Open { latest_us, .. } if us <= latest_us + self.tick_us => Some(state.clone()),
-            May::Open { earliest_us, .. } => (us + self.tick_us >= earliest_us + self.cool_us).then(|| May::Half {
+            May::Open { earliest, .. } => (us + self.tick_us >= earliest.us + self.cool_us).then(|| May::Half {
                 trials: vec![call],
                 good: 0,
                 bad: 0,
@@ -245,30 +299,25 @@ impl Monitor<'_> {
     }
 
     fn ended(&mut self, at: At, row: Option<usize>, ending: Ending, last: bool) {
+        self.last_us = self.last_us.max(at.us);
         let was_open = self.is_open();
         let again = !self.states.iter().any(|state| matches!(state, May::Closed { .. } | May::Anything));
         let mut next = Vec::with_capacity(self.states.len() + 1);
         for state in &self.states {
             match state {
-                May::Closed { since_us } => self.closed_saw(*since_us, at.us, &mut next),
+                May::Closed { since_us } => self.closed_saw(*since_us, at, &mut next),
                 // What began before it tripped does not matter to it.
                 May::Open { .. } | May::Anything => push_new(&mut next, state.clone()),
                 May::Half { trials, good, bad } => {
                     let mine = row.is_some_and(|row| trials.iter().any(|trial| trial.row == row));
-                    self.half_saw(
-                        (trials, *good, *bad),
-                        mine.then_some(row).flatten(),
-                        at.us,
-                        (ending, last),
-                        &mut next,
-                    );
+                    self.half_saw((trials, *good, *bad), mine.then_some(row).flatten(), at, (ending, last), &mut next);
                 }
             }
         }
         self.become_states(next, at.us);
         if self.is_open() && !was_open {
             let earliest = self.states.iter().filter_map(|state| match state {
-                May::Open { earliest_us, .. } => Some(*earliest_us),
+                May::Open { earliest, .. } => Some(earliest.us),
                 _ => None,
             });
             let earliest_us = earliest.min().unwrap_or(at.us);
@@ -277,13 +326,13 @@ impl Monitor<'_> {
         }
     }
 
-    fn closed_saw(&self, since_us: u64, us: u64, next: &mut Vec<May>) {
-        let trip = trips::tripped(&self.policy.trips, self.past, self.now, since_us, self.tick_us);
+    fn closed_saw(&self, since_us: u64, at: At, next: &mut Vec<May>) {
+        let trip = trips::tripped(&self.policy.trips, self.past, self.now, since_us, self.order_us);
         if trip != Trip::Must {
             push_new(next, May::Closed { since_us });
         }
         if trip != Trip::No {
-            push_new(next, May::Open { earliest_us: us, latest_us: us });
+            push_new(next, May::Open { earliest: at, latest_us: at.us });
         }
     }
 
@@ -291,7 +340,7 @@ impl Monitor<'_> {
         &self,
         (trials, good, bad): (&[Running], u32, u32),
         mine: Option<usize>,
-        us: u64,
+        at: At,
         (ending, last): (Ending, bool),
         next: &mut Vec<May>,
     ) {
@@ -299,8 +348,8 @@ impl Monitor<'_> {
             let trials = trials.iter().copied().filter(|trial| Some(trial.row) != mine).collect();
             May::Half { trials, good, bad }
         };
-        let opened = May::Open { earliest_us: us, latest_us: us };
-        let closed = May::Closed { since_us: us };
+        let opened = May::Open { earliest: at, latest_us: at.us };
+        let closed = May::Closed { since_us: at.us };
         if mine.is_none() {
             // A call from before the trip: some breakers take it for a trial's end, others leave it out.
             push_new(next, May::Half { trials: trials.to_vec(), good, bad });

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use squall_record::{Edge, Seen, TraceId};
 use squall_scenario::model::Counts;
 
+use super::demand::{self, Missing};
 use crate::{
     case::Case,
     evidence::{At, Call},
@@ -79,6 +80,8 @@ pub struct CallerLife {
     pub events: Vec<Event>,
     /// When the caller could have felt failures that left no call.
     pub blind: Vec<(u64, u64)>,
+    /// When demands were turned away for which no other edge can have been the reason.
+    pub refused: Vec<u64>,
 }
 
 /// Every life of every instance that called, or could have called, on an edge.
@@ -92,6 +95,8 @@ pub fn lives(case: &Case<'_, '_>, edge: &Edge) -> Vec<CallerLife> {
     instances.dedup();
     let blind = case.blind_spots(edge);
     let attempts = attempts(case, edge, &rows);
+    let demands = demand::of(case, edge);
+    let elsewhere = Elsewhere::of(case, edge);
     let mut found = Vec::new();
     for instance in instances {
         let mut spans: Vec<(u32, u64, u64)> = evidence
@@ -115,7 +120,16 @@ pub fn lives(case: &Case<'_, '_>, edge: &Edge) -> Vec<CallerLife> {
             push_hidden(case, edge, instance, within, &mut events);
             events.sort_by_key(Event::at);
             let blind = blind.iter().copied().filter(|(from, until)| *from <= until_us && *until >= from_us).collect();
-            found.push(CallerLife { instance, life, from_us, until_us, events, blind });
+            let mine = demands
+                .iter()
+                .filter(|demand| demand.instance.is_none_or(|known| known == instance) && within(demand.at.us));
+            let refused = mine.filter(|demand| match demand.missing {
+                Missing::Nothing => false,
+                Missing::Refused => true,
+                Missing::TurnedDown => elsewhere.is_calm_at(demand.at.us),
+            });
+            let refused = refused.map(|demand| demand.at.us).collect();
+            found.push(CallerLife { instance, life, from_us, until_us, events, blind, refused });
         }
     }
     found
@@ -142,6 +156,45 @@ fn push_hidden(case: &Case<'_, '_>, edge: &Edge, instance: u32, within: impl Fn(
             let started_us = connection.opened.us;
             events.push(Event::Ended { at, row: None, started_us, ending: Ending::Hidden, last: false });
         }
+    }
+}
+
+/// Trouble of a caller on its other edges, which may be why it turns demand away.
+struct Elsewhere {
+    trouble: Vec<(u64, u64)>,
+}
+
+impl Elsewhere {
+    fn of(case: &Case<'_, '_>, edge: &Edge) -> Elsewhere {
+        let evidence = case.evidence;
+        let mut trouble = Vec::new();
+        for call in evidence.calls.iter().filter(|call| call.edge.from == edge.from && call.edge != edge) {
+            if let Some((at, _)) = call.ended.filter(|_| call.failed()) {
+                let breaker = case.system.upstream(call.edge).and_then(|upstream| upstream.breaker);
+                let lasts = breaker.map_or(0, |breaker| 2 * measure::us(breaker.cool_down));
+                trouble.push((call.started.us, at.us + lasts));
+            }
+        }
+        for fault in case.scenario.faults.iter().filter(|fault| !case.edges_of(fault).contains(edge)) {
+            for window in evidence.faults.of(&fault.name) {
+                trouble.push((window.started.us, window.healed.unwrap_or(evidence.last).us));
+            }
+        }
+        trouble.sort_unstable();
+        // Merged, so that one look finds the last that began.
+        let mut merged: Vec<(u64, u64)> = Vec::new();
+        for (from, until) in trouble {
+            match merged.last_mut() {
+                Some(last) if from <= last.1 => last.1 = last.1.max(until),
+                _ => merged.push((from, until)),
+            }
+        }
+        Elsewhere { trouble: merged }
+    }
+
+    fn is_calm_at(&self, us: u64) -> bool {
+        let began = self.trouble.partition_point(|(from, _)| *from <= us);
+        began == 0 || self.trouble[began - 1].1 < us
     }
 }
 
@@ -177,7 +230,9 @@ fn attempts(case: &Case<'_, '_>, edge: &Edge, rows: &[usize]) -> Vec<Attempt> {
     let longest = policy.and_then(|policy| policy.longest_gap).map_or(1_000_000, measure::us);
     let gap_max = longest + case.evidence.tolerance.tick_us;
     let mut found = vec![alone; rows.len()];
-    let mut open: HashMap<(Option<TraceId>, &str, &str, &str, u32), (usize, u32, u64)> = HashMap::new();
+    // By trace, method, path, idempotency key and caller: the last attempt's position, ordinal and end.
+    type Name<'n> = (Option<TraceId>, &'n str, &'n str, &'n str, u32);
+    let mut open: HashMap<Name<'_>, (usize, u32, u64)> = HashMap::new();
     for (position, row) in rows.iter().enumerate() {
         let call = &case.evidence.calls.rows()[*row];
         let key = call.idempotency_key().unwrap_or_default();

@@ -1,6 +1,6 @@
 //! When a right breaker must have tripped, and when it may have.
 //!
-//! The proxy's lines tell the order in which calls ended only to within a tick, a breaker may leave out calls that
+//! The proxy's lines tell the order in which calls ended only to within a moment, a breaker may leave out calls that
 //! began before it last closed, and a window may be kept in buckets. *Must* is what every such breaker would do,
 //! *may* what some would.
 
@@ -38,12 +38,12 @@ const WINDOWS_MAY: [f64; 4] = [0.5, 0.8, 1.0, 1.2];
 const WINDOWS_MUST: [f64; 4] = [0.8, 0.9, 1.0, 1.1];
 
 /// Asks it of the call `past[now]`, for a breaker that closed at `since_us`.
-pub fn tripped(trips: &Trips, past: &[Past], now: usize, since_us: u64, tick_us: u64) -> Trip {
+pub fn tripped(trips: &Trips, past: &[Past], now: usize, since_us: u64, order_us: u64) -> Trip {
     match trips {
-        Trips::Consecutive(threshold) => in_a_row(*threshold as usize, past, now, since_us, tick_us),
+        Trips::Consecutive(threshold) => in_a_row(*threshold as usize, past, now, since_us, order_us),
         Trips::Share { share, window, minimum } => {
             let window = measure::us(*window);
-            share_of(share.0, window, *minimum as usize, past, now, since_us, tick_us)
+            share_of(share.0, window, *minimum as usize, past, now, since_us, order_us)
         }
     }
 }
@@ -62,28 +62,30 @@ pub fn longest_run(past: &[Past]) -> usize {
     longest
 }
 
-fn in_a_row(threshold: usize, past: &[Past], now: usize, since_us: u64, tick_us: u64) -> Trip {
+fn in_a_row(threshold: usize, past: &[Past], now: usize, since_us: u64, order_us: u64) -> Trip {
     let call = &past[now];
     if matches!(call.ending, Ending::Good | Ending::Neutral)
-        || !may_be_in_a_row(threshold, past, now, since_us, tick_us)
+        || !may_be_in_a_row(threshold, past, now, since_us, order_us)
     {
         return Trip::No;
     }
-    // A success that ended within a tick may have come first for the caller.
-    let next = past[now + 1..].iter().take_while(|later| later.us <= call.us + tick_us);
+    // A success that ended within a moment may have come first for the caller.
+    let next = past[now + 1..].iter().take_while(|later| later.us <= call.us + order_us);
     let upset = next.into_iter().any(|later| matches!(later.ending, Ending::Good | Ending::Neutral | Ending::Doubtful));
-    if upset || !must_be_in_a_row(threshold, past, now, since_us, tick_us) { Trip::May } else { Trip::Must }
+    if upset || !must_be_in_a_row(threshold, past, now, since_us, order_us) { Trip::May } else { Trip::Must }
 }
 
-fn may_be_in_a_row(threshold: usize, past: &[Past], now: usize, since_us: u64, tick_us: u64) -> bool {
+fn may_be_in_a_row(threshold: usize, past: &[Past], now: usize, since_us: u64, order_us: u64) -> bool {
     let mut failures = 0;
     let mut success_us = None;
     for call in past[..=now].iter().rev() {
-        if call.us + tick_us < since_us || success_us.is_some_and(|us: u64| call.us + tick_us < us) {
+        if call.us + order_us < since_us || success_us.is_some_and(|us: u64| call.us + order_us < us) {
             break;
         }
         match call.ending {
             Ending::Bad | Ending::Doubtful | Ending::Hidden => failures += 1,
+            // A success of the same moment may have come after this failure for the caller.
+            Ending::Good if call.us + order_us >= past[now].us => {}
             // One that began before the breaker closed may be left out, and so may a 4xx.
             Ending::Good if call.started_us >= since_us => success_us = success_us.or(Some(call.us)),
             Ending::Good | Ending::Neutral => {}
@@ -95,18 +97,18 @@ fn may_be_in_a_row(threshold: usize, past: &[Past], now: usize, since_us: u64, t
     false
 }
 
-fn must_be_in_a_row(threshold: usize, past: &[Past], now: usize, since_us: u64, tick_us: u64) -> bool {
+fn must_be_in_a_row(threshold: usize, past: &[Past], now: usize, since_us: u64, order_us: u64) -> bool {
     let mut failures: Vec<u64> = Vec::new();
     for call in past[..=now].iter().rev() {
-        if failures.len() > threshold && failures.last().is_some_and(|oldest| call.us + tick_us < *oldest) {
+        if failures.len() > threshold && failures.last().is_some_and(|oldest| call.us + order_us < *oldest) {
             break;
         }
         match call.ending {
             Ending::Bad if call.last && call.started_us >= since_us => failures.push(call.us),
             Ending::Bad | Ending::Hidden => {}
             Ending::Good | Ending::Neutral | Ending::Doubtful => {
-                // Failures within a tick of it may have come before it for the caller.
-                failures.retain(|us| *us > call.us + tick_us);
+                // Failures within a moment of it may have come before it for the caller.
+                failures.retain(|us| *us > call.us + order_us);
                 break;
             }
         }
@@ -114,29 +116,35 @@ fn must_be_in_a_row(threshold: usize, past: &[Past], now: usize, since_us: u64, 
     failures.len() >= threshold
 }
 
-fn share_of(share: f64, window: u64, minimum: usize, past: &[Past], now: usize, since_us: u64, tick_us: u64) -> Trip {
+fn share_of(share: f64, window: u64, minimum: usize, past: &[Past], now: usize, since_us: u64, order_us: u64) -> Trip {
     let at = past[now].us;
     let within = |part: f64| {
         let from = at.saturating_sub((window as f64 * part) as u64);
         past[..=now].iter().rev().take_while(move |call| call.us >= from)
     };
+    // What ended in the same moment may have come in another order for the caller.
+    let in_a_moment = past[now + 1..].iter().take_while(|later| later.us <= at + order_us);
+    let later_failures = in_a_moment.filter(|later| later.ending == Ending::Bad).count();
+    let recent = past[..=now].iter().rev().take_while(|call| call.us + order_us >= at);
+    let recent_successes = recent.filter(|call| matches!(call.ending, Ending::Good | Ending::Neutral)).count();
     let may = WINDOWS_MAY.iter().any(|part| {
-        let (mut failures, mut all) = (0usize, 0usize);
+        let (mut failures, mut all) = (later_failures, later_failures);
         for call in within(*part) {
-            failures += usize::from(matches!(call.ending, Ending::Bad | Ending::Doubtful | Ending::Hidden));
-            all += usize::from(call.ending != Ending::Neutral);
+            let failed = matches!(call.ending, Ending::Bad | Ending::Doubtful | Ending::Hidden);
+            failures += usize::from(failed);
+            all += usize::from(failed || call.ending == Ending::Good && call.us + order_us < at);
         }
-        // One failure more, and one success fewer, may have been learned of by now.
-        all + 1 >= minimum && failures > 0 && (failures + 1) as f64 >= share * all as f64
+        // One failure at the window's edge may be in it still, and one success may be out of it.
+        all + recent_successes + 1 >= minimum && failures > 0 && (failures + 1) as f64 >= share * all as f64
     });
     if !may {
         return Trip::No;
     }
-    let later = past[now + 1..].iter().take_while(|later| later.us <= at + tick_us);
+    let later = past[now + 1..].iter().take_while(|later| later.us <= at + order_us);
     let later = later.filter(|later| later.ending != Ending::Bad).count();
     let must = WINDOWS_MUST.iter().all(|part| {
         let (mut failures, mut all) = (0usize, 0usize);
-        for call in within(*part).filter(|call| call.us > since_us + tick_us || since_us == 0) {
+        for call in within(*part).filter(|call| call.us > since_us + order_us || since_us == 0) {
             let counts = call.last && call.started_us >= since_us;
             match call.ending {
                 Ending::Bad if counts => (failures, all) = (failures + 1, all + 1),

@@ -3,6 +3,8 @@
 mod orders;
 mod outbox;
 mod sagas;
+#[cfg(test)]
+mod laws;
 
 use chassis::{
     config::DatabaseUrl,
@@ -47,10 +49,10 @@ impl Store for SqliteStore {
     }
 
     fn take_over(&self, lease: Lease, whose: Whose, limit: u32) -> Answer<'_, Vec<OpenSaga>> {
-        Box::pin(self.0.write(move |tx| sagas::take_over(tx, &lease, whose, limit)))
+        Box::pin(self.0.write(move |tx| sagas::take_over(tx, &lease, &whose, limit)))
     }
 
-    fn prolong(&self, lease: Lease) -> Answer<'_, ()> {
+    fn prolong(&self, lease: Lease) -> Answer<'_, Vec<String>> {
         Box::pin(self.0.write(move |tx| sagas::prolong(tx, &lease)))
     }
 

@@ -126,20 +126,20 @@ pub(super) fn request_cancellation(tx: &Transaction<'_>, order_id: &str) -> Resu
 pub(super) fn take_over(
     tx: &Transaction<'_>,
     lease: &Lease,
-    whose: Whose,
+    whose: &Whose,
     limit: u32,
 ) -> Result<Vec<OpenSaga>, StoreError> {
-    let expired_before = match whose {
-        Whose::OwnOfEarlierLives => None,
-        Whose::Expired { now_ms } => Some(now_ms),
-    };
-    let found: Vec<(String, i64)> = tx
-        .prepare_cached(
-            "SELECT order_id, claim FROM orders WHERE status = 'pending' AND life <> ?2 \
-             AND (CASE WHEN ?3 IS NULL THEN owner = ?1 ELSE lease_until < ?3 END) ORDER BY seq LIMIT ?4",
-        )?
-        .query_map(params![lease.owner, lease.life, expired_before, limit], |row| Ok((row.get(0)?, row.get(1)?)))?
-        .collect::<Result<_, _>>()?;
+    let found = match whose {
+        Whose::OwnOfEarlierLives => {
+            pending(tx, "owner = ?1 AND life <> ?2 ORDER BY seq LIMIT ?3", params![lease.owner, lease.life, limit])
+        }
+        Whose::Expired { now_ms } => {
+            pending(tx, "lease_until < ?1 AND life <> ?2 ORDER BY seq LIMIT ?3", params![now_ms, lease.life, limit])
+        }
+        Whose::Orphan { order_id } => {
+            pending(tx, "order_id = ?1 AND life = ?2 LIMIT ?3", params![order_id, lease.life, limit])
+        }
+    }?;
     let mut open = Vec::with_capacity(found.len());
     for (order_id, claim) in found {
         let number = claim + 1;
@@ -154,10 +154,22 @@ pub(super) fn take_over(
     Ok(open)
 }
 
-pub(super) fn prolong(tx: &Transaction<'_>, lease: &Lease) -> Result<(), StoreError> {
-    tx.prepare_cached("UPDATE orders SET lease_until = ?3 WHERE owner = ?1 AND life = ?2 AND status = 'pending'")?
-        .execute(params![lease.owner, lease.life, lease.until_ms])?;
-    Ok(())
+fn pending(
+    tx: &Transaction<'_>,
+    which: &str,
+    values: &[&dyn rusqlite::ToSql],
+) -> Result<Vec<(String, i64)>, StoreError> {
+    let sql = format!("SELECT order_id, claim FROM orders WHERE status = 'pending' AND {which}");
+    let mut statement = tx.prepare_cached(&sql)?;
+    let rows = statement.query_map(values, |row| Ok((row.get(0)?, row.get(1)?)))?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+pub(super) fn prolong(tx: &Transaction<'_>, lease: &Lease) -> Result<Vec<String>, StoreError> {
+    tx.prepare_cached("UPDATE orders SET lease_until = ?1 WHERE owner = ?2 AND life = ?3 AND status = 'pending'")?
+        .execute(params![lease.until_ms, lease.owner, lease.life])?;
+    let held = pending(tx, "owner = ?1 AND life = ?2 ORDER BY seq", params![lease.owner, lease.life])?;
+    Ok(held.into_iter().map(|(order_id, _)| order_id).collect())
 }
 
 fn order_of(tx: &Transaction<'_>, order_id: &str) -> Result<Order, StoreError> {

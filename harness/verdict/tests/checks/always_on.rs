@@ -1,0 +1,180 @@
+//! The checks that need no writing: faults acted, no unexplained 5xx, everything settles, nothing dies, environment.
+
+use squall_record::What;
+use squall_verdict::{State, Status};
+
+use crate::{
+    shop::{self, CHARGE, PLACE, TO_PAYMENT},
+    story::{Reply, Shot, Story},
+};
+
+const DOWN: &str = "- { name: down, on: order -> payment, inject: { respond: { status: 503 } }, from: 1s, for: 2s }";
+
+fn story() -> Story {
+    let mut story = shop::story(DOWN, "");
+    story.confirmed(1, 0);
+    story.charge(2, 1_100, 1, "o2", Reply::Injected(503, "down"));
+    story.fault("down", 1_000, 3_000, 20, 20);
+    story
+}
+
+#[test]
+fn a_run_in_which_all_is_well_is_held() {
+    let verdict = story().judge();
+    assert_eq!(verdict.status, Status::Held, "{}", squall_verdict::render::terminal(&verdict, false));
+    assert_eq!(verdict.exit_code(), 0);
+}
+
+#[test]
+fn a_fault_must_have_acted() {
+    for (eligible, applied, expected) in [
+        (20, 20, State::Held),
+        (20, 18, State::Held),
+        (20, 17, State::Inconclusive),
+        (20, 0, State::Inconclusive),
+        (0, 0, State::Inconclusive),
+        // A right breaker lets few calls through: there is no absolute minimum.
+        (1, 1, State::Held),
+    ] {
+        let mut story = shop::story(DOWN, "");
+        story.fault("down", 1_000, 3_000, eligible, applied);
+        story.expect("fault down", expected);
+    }
+    shop::story(DOWN, "").expect_saying("fault down", State::Inconclusive, "never started");
+}
+
+#[test]
+fn a_fault_that_strikes_some_need_not_act_on_all() {
+    let some = DOWN.replace("inject", "match: { probability: 10% }, inject");
+    let mut story = shop::story(&some, "");
+    story.fault("down", 1_000, 3_000, 20, 2);
+    story.expect("fault down", State::Held);
+}
+
+#[test]
+fn a_kill_is_a_hit_while_something_was_open() {
+    let kill = "- { name: dies, on: payment, inject: { kill: { restart_after: 1s } }, from: 1s }";
+    let mut idle = shop::story(kill, "");
+    idle.killed("dies", "payment", 1_000, 2_000, 0);
+    idle.expect_saying("fault dies", State::Inconclusive, "no call or saga of it was open");
+    let mut calls = shop::story(kill, "");
+    calls.killed("dies", "payment", 1_000, 2_000, 2);
+    calls.expect_saying("fault dies", State::Held, "2 calls");
+    let mut saga = shop::story(kill, "");
+    saga.placed(1, 990, 50, 201);
+    saga.killed("dies", "payment", 1_000, 2_000, 0);
+    saga.expect_saying("fault dies", State::Held, "1 saga open");
+}
+
+#[test]
+fn a_fault_on_connects_shows_in_what_it_dropped_or_in_demand_without_calls() {
+    let cut = "- { name: cut, on: order -> payment, inject: partition, from: 1s, for: 2s }";
+    let mut idle = shop::story(cut, "");
+    idle.fault("cut", 1_000, 3_000, 0, 0);
+    idle.expect_saying("fault cut", State::Inconclusive, "nothing was asked of the edge");
+    let mut asked = shop::story(cut, "");
+    asked.fault("cut", 1_000, 3_000, 0, 0);
+    asked.placed(1, 1_500, 20, 503);
+    asked.expect_saying("fault cut", State::Held, "1 demand came");
+    let mut passed = shop::story(cut, "");
+    passed.fault("cut", 1_000, 3_000, 0, 0);
+    passed.confirmed(1, 1_500);
+    passed.expect("fault cut", State::Inconclusive);
+    let mut stalled = shop::story(cut, "");
+    stalled.fault("cut", 1_000, 3_000, 4, 4);
+    stalled.expect("fault cut", State::Held);
+}
+
+#[test]
+fn a_5xx_needs_its_reason() {
+    // Refused while a fault is in evidence downstream.
+    let mut refused = story();
+    refused.placed(2, 1_090, 20, 503);
+    refused.expect_saying("no unexplained 5xx", State::Held, "each with its reason");
+    // The same with no fault anywhere near.
+    let mut calm = story();
+    calm.placed(3, 8_000, 20, 503);
+    calm.expect_saying("no unexplained 5xx", State::Violated, "no fault and no open breaker downstream");
+    // Not listed under `refused`, fault or no fault.
+    let mut unlisted = story();
+    unlisted.placed(4, 1_500, 20, 500);
+    unlisted.expect_saying("no unexplained 5xx", State::Violated, "not listed under `refused`");
+    // A service's own 5xx between services.
+    let mut inner = story();
+    inner.call(Shot::new(TO_PAYMENT, CHARGE, 8_000, Reply::Answer(500)));
+    inner.expect("no unexplained 5xx", State::Violated);
+    shop::story("", "").expect("no unexplained 5xx", State::Inconclusive);
+}
+
+#[test]
+fn an_injected_5xx_is_explained() {
+    let mut story = story();
+    let shot = Shot::new("client -> order", PLACE, 8_000, Reply::Injected(500, "down"));
+    story.call(Shot { operation: Some(Story::load(9)), ..shot });
+    story.expect("no unexplained 5xx", State::Held);
+}
+
+#[test]
+fn everything_settles() {
+    story().expect("everything settles", State::Held);
+    let mut stuck = story();
+    stuck.settled = false;
+    stuck.expect_saying("everything settles", State::Violated, "did not settle");
+    let mut killed = story();
+    killed.ended = false;
+    killed.expect("everything settles", State::Inconclusive);
+    assert_eq!(killed.judge().exit_code(), 4);
+}
+
+#[test]
+fn a_service_that_dies_of_itself_is_violated() {
+    let mut story = story();
+    let how = "exit status 101\npanicked at src/main.rs:1".to_owned();
+    story.push(4_000, What::ServiceExited { service: "order".into(), instance: 0, life: 0, how, fault: None });
+    story.expect_saying(
+        "no service dies of itself",
+        State::Violated,
+        "order died although no fault killed it: exit status 101",
+    );
+    let verdict = story.judge();
+    assert_eq!(verdict.exit_code(), 1);
+    self::story().expect("no service dies of itself", State::Held);
+    let starts = |what: &What| matches!(what, What::ServiceStarted { .. });
+    self::story().without(starts).expect("no service dies of itself", State::Inconclusive);
+}
+
+#[test]
+fn an_environment_that_failed_gives_no_verdict() {
+    let mut story = story();
+    story.settled = false;
+    story.push(5_000, What::EnvironmentFailed { why: "the disk is full".to_owned() });
+    let verdict = story.judge();
+    assert_eq!((verdict.status.clone(), verdict.exit_code()), (Status::EnvironmentFailed, 4));
+    story.expect_saying("environment", State::Inconclusive, "the disk is full");
+    story.expect_saying("everything settles", State::Inconclusive, "the environment failed");
+    let mut interrupted = self::story();
+    interrupted.interrupted = true;
+    assert_eq!(interrupted.judge().exit_code(), 4);
+}
+
+#[test]
+fn late_starts_above_one_percent_are_the_environments_failure() {
+    let mut story = shop::story("", "");
+    for n in 0..200 {
+        story.confirmed(n, u64::from(n) * 50);
+    }
+    story.late_starts = 2;
+    story.expect("environment", State::Held);
+    story.late_starts = 3;
+    story.expect_saying("environment", State::Inconclusive, "too busy");
+    assert_eq!(story.judge().exit_code(), 4);
+}
+
+#[test]
+fn checks_that_needed_lost_facts_are_inconclusive() {
+    let mut story = story();
+    story.dropped_facts = 1;
+    story.expect_saying("no unexplained 5xx", State::Inconclusive, "1 facts of the record were lost");
+    story.expect("everything settles", State::Held);
+    assert_eq!(story.judge().exit_code(), 3);
+}
