@@ -13,6 +13,7 @@ const DOWN: &str = "- { name: down, on: order -> payment, inject: { respond: { s
 fn story() -> Story {
     let mut story = shop::story(DOWN, "");
     story.confirmed(1, 0);
+    story.books(1);
     story.charge(2, 1_100, 1, "o2", Reply::Injected(503, "down"));
     story.fault("down", 1_000, 3_000, 20, 20);
     story

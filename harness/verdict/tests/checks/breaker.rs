@@ -124,10 +124,10 @@ fn one_shared_between_instances_is_violated() {
 fn without_failures_enough_the_timed_clauses_say_nothing() {
     let calm = run(&Setup {
         outages: vec![(2_000, 6_000, 20, Ending::Status503)],
-        trips: Trips::Consecutive(30),
+        trips: Trips::Consecutive(15),
         ..Setup::default()
     });
-    calm.expect_saying(CHECK, State::Inconclusive, "and 30 trip it");
+    calm.expect_saying(CHECK, State::Inconclusive, "and 15 trip it");
 }
 
 #[test]
