@@ -7,7 +7,7 @@ use squall_record::Source;
 use crate::{
     Mistakes, check,
     decode::{desk::Desk, fields::Fields, names::Names, scenario, system},
-    mistake::{File, Note, Rule},
+    mistake::{File, Note, Rule, Span},
     model::{Scenario, System},
     shape::scenario::SCENARIO,
 };
@@ -26,6 +26,37 @@ pub struct Loaded {
 /// A file that has no part in what is read.
 fn no_file() -> Source {
     Source { name: String::new(), text: String::new() }
+}
+
+/// A file's bytes as a source: text in UTF-8, without a byte order mark.
+///
+/// # Errors
+/// The place of the first byte that no text holds.
+pub fn source(name: &str, bytes: &[u8]) -> Result<Source, Mistakes> {
+    let source = |text: &str| Source { name: name.to_owned(), text: text.to_owned() };
+    let error = match std::str::from_utf8(bytes) {
+        Ok(text) => return Ok(source(text.strip_prefix('\u{feff}').unwrap_or(text))),
+        Err(error) => error,
+    };
+    // What stands before the odd byte is text; the byte itself is shown as a replacement.
+    let readable = String::from_utf8_lossy(&bytes[..error.valid_up_to()]).into_owned();
+    let at = readable.len();
+    let shown = source(&(readable + "\u{fffd}"));
+    let span = Span { file: File::Scenario, start: at, end: at + '\u{fffd}'.len_utf8() };
+    let message = format!("the byte 0x{:02x} is not UTF-8", bytes[error.valid_up_to()]);
+    let note = Note::new(Rule::NotText, span, message).help("save the file as UTF-8, if it is a text file at all");
+    Err(Mistakes::of(vec![note], |_| shown.clone()))
+}
+
+/// Any such file as JSON, read as both kinds are: for tools that have only the JSON Schemas.
+pub fn to_json(file: &Source) -> Result<serde_json::Value, Mistakes> {
+    let nothing = no_file();
+    let desk = Desk::new(&nothing, file);
+    let json = desk.read(File::Scenario).map(|node| node.json());
+    match json.filter(|_| desk.is_clear()) {
+        Some(json) => Ok(json),
+        None => Err(desk.close().0),
+    }
 }
 
 /// Both texts to both values, or every mistake that was found in them.

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use granit_parser::{ErrorKind, Event, Parser, ScalarStyle, ScanError};
 
 use super::{Entry, Node, Scalar, Value};
-use crate::mistake::{File, Note, Rule, Span};
+use crate::mistake::{File, Note, Rule, Span, floor};
 
 /// The largest file that is read, in bytes.
 pub(crate) const BYTES_MAX: usize = 1 << 20;
@@ -224,12 +224,12 @@ fn size(node: &Node) -> usize {
 }
 
 fn syntax_mistake(file: File, text: &str, error: &ScanError) -> Note {
-    let at = error.marker().byte_offset().unwrap_or(0).min(text.len());
+    let at = floor(text, error.marker().byte_offset().unwrap_or(0));
     // A tab is often noticed at the end of the line before.
     let at = if error.info().contains(" tab") { text[at..].find('\t').map_or(at, |n| at + n) } else { at };
     let line_end = text[at..].find('\n').map_or(text.len(), |n| at + n);
     // A mistake at the very end of a line, or of the file, is shown under the last thing that stands before it.
-    let at = if at == line_end { text[..at].trim_end().len().saturating_sub(1) } else { at };
+    let at = if at == line_end { floor(text, text[..at].trim_end().len().saturating_sub(1)) } else { at };
     let length = text[at..].chars().next().map_or(0, char::len_utf8);
     let span = Span { file, start: at, end: at + length };
     if *error.kind() == ErrorKind::RecursionLimitExceeded {
