@@ -50,7 +50,7 @@ impl End {
     }
 
     pub(crate) fn no_upstream(why: &std::io::Error) -> End {
-        let how = format!("no upstream: {}", why.to_string().to_lowercase());
+        let how = format!("no upstream: {}", why.kind());
         End { how, seen: Seen::Reset, resets_caller: true, resets_callee: false }
     }
 

@@ -98,26 +98,47 @@ pub(crate) enum Door {
 
 /// A listening socket whose port stays its own while it does not listen.
 ///
-/// On Linux the socket is shut down and listens again. Elsewhere a second, bound socket keeps the
-/// port while the listening one is closed and made anew.
+/// On Linux the socket is shut down and listens again. Elsewhere it is closed, and another one, bound
+/// and not listening, keeps the port until it listens in its turn.
 #[derive(Debug)]
 pub(crate) struct Listener {
     addr: SocketAddr,
-    /// Bound for as long as this lives; on Linux it is the one that listens.
-    bound: Socket,
+    /// Bound for as long as this lives.
+    socket: Socket,
+    /// The same socket as the runtime knows it, while it listens.
     listening: Option<TcpListener>,
-    /// Fills the queue of a listener that hangs.
+    /// Fill the queue of a listener that hangs.
     fillers: Vec<Socket>,
+    /// Where fillers came from that are still to be accepted, and turned away.
+    ours: Vec<SocketAddr>,
 }
+
+/// The shortest queue that a listener can have.
+#[cfg(target_os = "linux")]
+const BACKLOG_MIN: i32 = 0;
+#[cfg(not(target_os = "linux"))]
+const BACKLOG_MIN: i32 = 1;
+/// How many connects fill the shortest queue: on Linux exactly one; elsewhere up to so many, as they succeed.
+#[cfg(target_os = "linux")]
+const FILLERS_MAX: usize = 1;
+#[cfg(not(target_os = "linux"))]
+const FILLERS_MAX: usize = 8;
+/// How long our own connect into a queue that has room may take.
+const FILLER_WAIT: Duration = Duration::from_millis(200);
 
 impl Listener {
     pub(crate) fn bind(addr: SocketAddr) -> io::Result<Listener> {
-        let drawn = bound_socket(addr)?;
-        let addr = drawn.local_addr()?.as_socket().ok_or(io::ErrorKind::AddrNotAvailable)?;
+        let socket = bound_socket(addr)?;
+        let addr = socket.local_addr()?.as_socket().ok_or(io::ErrorKind::AddrNotAvailable)?;
         // Linux gives a port up with the shutdown unless it was bound by its number.
-        let bound = bound_socket(addr)?;
-        drop(drawn);
-        let mut listener = Listener { addr, bound, listening: None, fillers: Vec::new() };
+        #[cfg(target_os = "linux")]
+        let socket = {
+            let drawn = socket;
+            let socket = bound_socket(addr)?;
+            drop(drawn);
+            socket
+        };
+        let mut listener = Listener { addr, socket, listening: None, fillers: Vec::new(), ours: Vec::new() };
         listener.listen(BACKLOG)?;
         Ok(listener)
     }
@@ -131,53 +152,73 @@ impl Listener {
         let (true, Some(listening)) = (self.fillers.is_empty(), &self.listening) else {
             return std::future::pending().await;
         };
-        let (stream, _) = listening.accept().await?;
-        stream.set_nodelay(true)?;
-        Ok(stream)
+        loop {
+            let (stream, from) = listening.accept().await?;
+            if let Some(ours) = self.ours.iter().position(|ours| *ours == from) {
+                self.ours.swap_remove(ours);
+                continue;
+            }
+            stream.set_nodelay(true)?;
+            return Ok(stream);
+        }
     }
 
     /// Opens or closes the door. Connections that had come before and were not yet accepted are returned.
     pub(crate) fn set(&mut self, door: Door) -> io::Result<Vec<TcpStream>> {
-        let waiting = if self.fillers.is_empty() { self.waiting()? } else { Vec::new() };
+        let waiting = self.waiting()?;
         self.fillers.clear();
         match door {
             Door::Open => self.listen(BACKLOG)?,
             Door::Refuses => self.close()?,
             Door::Hangs => {
-                // A queue of length 0 holds one connection: ours.
-                self.listen(0)?;
-                let filler = Socket::new(Domain::for_address(self.addr), Type::STREAM, Some(Protocol::TCP))?;
-                filler.connect_timeout(&self.addr.into(), FILLER_WAIT).or_else(|error| {
-                    // Somebody else's connection came first: the queue is full all the same.
-                    if error.kind() == io::ErrorKind::TimedOut { Ok(()) } else { Err(error) }
-                })?;
-                self.fillers.push(filler);
+                self.listen(BACKLOG_MIN)?;
+                self.fill()?;
             }
         }
         Ok(waiting)
     }
 
-    /// What waits to be accepted.
-    fn waiting(&self) -> io::Result<Vec<TcpStream>> {
+    /// Fills the queue with connections of our own.
+    fn fill(&mut self) -> io::Result<()> {
+        while self.fillers.len() < FILLERS_MAX {
+            let filler = Socket::new(Domain::for_address(self.addr), Type::STREAM, Some(Protocol::TCP))?;
+            let connected = filler.connect_timeout(&self.addr.into(), FILLER_WAIT);
+            self.ours.extend(filler.local_addr()?.as_socket());
+            self.fillers.push(filler);
+            match connected {
+                Ok(()) => {}
+                // The queue is full, by ours or by somebody else's connections.
+                Err(error) if error.kind() == io::ErrorKind::TimedOut => break,
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    /// What waits to be accepted, our own fillers left out.
+    fn waiting(&mut self) -> io::Result<Vec<TcpStream>> {
         let Some(listening) = &self.listening else { return Ok(Vec::new()) };
         let mut waiting = Vec::new();
         let listening = SockRef::from(listening);
-        while let Ok((socket, _)) = listening.accept() {
+        while let Ok((socket, from)) = listening.accept() {
+            if from.as_socket().is_some_and(|from| self.ours.contains(&from)) {
+                continue;
+            }
             socket.set_nonblocking(true)?;
             socket.set_tcp_nodelay(true)?;
             waiting.push(TcpStream::from_std(socket.into())?);
         }
+        self.ours.clear();
         Ok(waiting)
     }
 
-    #[cfg(target_os = "linux")]
     fn listen(&mut self, backlog: i32) -> io::Result<()> {
         // Connections that were kept are on this port too.
-        self.bound.set_reuse_address(true)?;
-        self.bound.listen(backlog)?;
+        self.socket.set_reuse_address(true)?;
+        self.socket.listen(backlog)?;
         if self.listening.is_none() {
             // A fresh descriptor: the runtime remembers of the old one that it was shut down.
-            self.listening = Some(TcpListener::from_std(self.bound.try_clone()?.into())?);
+            self.listening = Some(TcpListener::from_std(self.socket.try_clone()?.into())?);
         }
         Ok(())
     }
@@ -185,38 +226,29 @@ impl Listener {
     #[cfg(target_os = "linux")]
     fn close(&mut self) -> io::Result<()> {
         if self.listening.take().is_some() {
-            self.bound.shutdown(std::net::Shutdown::Both)?;
+            self.socket.shutdown(std::net::Shutdown::Both)?;
             // Nobody may bind beside it.
-            self.bound.set_reuse_address(false)?;
+            self.socket.set_reuse_address(false)?;
         }
         Ok(())
     }
 
     #[cfg(not(target_os = "linux"))]
-    fn listen(&mut self, backlog: i32) -> io::Result<()> {
-        self.listening = None;
-        let socket = bound_socket(self.addr)?;
-        socket.listen(backlog)?;
-        self.listening = Some(TcpListener::from_std(socket.into())?);
-        Ok(())
-    }
-
-    #[cfg(not(target_os = "linux"))]
     fn close(&mut self) -> io::Result<()> {
-        self.listening = None;
+        if self.listening.take().is_some() {
+            // The port is free for a moment: two sockets cannot be bound to it there.
+            let elsewhere = SocketAddr::new(self.addr.ip(), 0);
+            self.socket = bound_socket(elsewhere)?;
+            self.socket = bound_socket(self.addr)?;
+        }
         Ok(())
     }
 }
-
-/// How long our own connect into an empty queue may take.
-const FILLER_WAIT: Duration = Duration::from_millis(200);
 
 fn bound_socket(addr: SocketAddr) -> io::Result<Socket> {
     let socket = Socket::new(Domain::for_address(addr), Type::STREAM, Some(Protocol::TCP))?;
     socket.set_nonblocking(true)?;
     socket.set_reuse_address(true)?;
-    #[cfg(not(target_os = "linux"))]
-    socket.set_reuse_port(true)?;
     socket.bind(&addr.into())?;
     Ok(socket)
 }

@@ -112,6 +112,16 @@ async fn hang_connect_drops_what_is_live_and_connects_hang_until_it_heals() {
     let second = hangs(before.echo.proxy.addr()).await;
     before.heal().await;
     let (mut first, mut second) = (soon(first).await, soon(second).await);
+    // Before the fault, after it, and the one that hung: none of ours.
+    let opened =
+        |bench: &Bench| bench.facts.all().iter().filter(|what| matches!(what, What::ConnectionOpened { .. })).count();
+    soon(async {
+        while opened(&before.http) < 3 {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    assert_eq!(opened(&before.http), 3);
     assert!(ask(&mut first, "GET", "/payments/1").await.contains("200"));
     echo(&mut second, b"\x00late").await;
 }
