@@ -91,6 +91,8 @@ pub struct RunLeft {
     pub ready_after: Option<Duration>,
     /// Why the environment failed, if it did. The record says so too.
     pub environment_failed: Option<String>,
+    /// Whether that was because the load could not be started on time: the same run may well do later.
+    pub too_busy: bool,
     /// Whether the run was interrupted.
     pub interrupted: bool,
 }

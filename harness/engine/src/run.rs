@@ -65,6 +65,7 @@ struct Started {
     proxies: OnceLock<Arc<Proxies>>,
     ready_after: OnceLock<Duration>,
     late_starts: OnceLock<u64>,
+    too_busy: OnceLock<()>,
 }
 
 /// One run.
@@ -251,6 +252,7 @@ impl Run {
         if is_tolerated || late as f64 <= all as f64 * LATE_SHARE_MAX {
             return Ok(());
         }
+        self.started.too_busy.get_or_init(|| ());
         Err(Failed(format!(
             "the machine was too busy: {late} of {all} operations started more than {:?} late; \
              run fewer scenarios at once (`--jobs 1`), or on an idle machine",
@@ -304,6 +306,7 @@ impl Run {
             record,
             ready_after: self.started.ready_after.into_inner(),
             environment_failed,
+            too_busy: self.started.too_busy.get().is_some(),
             interrupted,
         })
     }

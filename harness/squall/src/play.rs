@@ -6,10 +6,11 @@ use std::{
     sync::Arc,
 };
 
-use squall_engine::{EngineError, Interrupt, Options, Progress};
+use squall_engine::{EngineError, Event, Interrupt, Options, Progress};
 use squall_record::{Backend, BadRecord, Record, Seed, Source};
 use squall_scenario::{Loaded, Mistakes};
 use squall_verdict::{CannotJudge, Verdict};
+use tokio::sync::Mutex;
 
 use crate::files::{self, FileError};
 
@@ -156,7 +157,15 @@ pub enum PlayError {
     },
 }
 
+/// How often a scenario is played when the machine was too busy to start its load on time.
+const PLAYS_AT_MOST: u32 = 3;
+
+/// Scenarios that are played again wait for each other, so that the machine is less busy for each.
+static AGAIN: Mutex<()> = Mutex::const_new(());
+
 /// Plays a scenario and judges its record; the verdict is written beside the record.
+///
+/// A run on a machine that was too busy says nothing of the system, so it is played again, a few times.
 ///
 /// # Errors
 /// When no record came of it, or it could not be read back.
@@ -171,8 +180,20 @@ pub async fn play(
     options.backend = settings.backend;
     options.seed = settings.seed;
     options.keep = settings.keep;
-    let left =
-        squall_engine::run(subject.system, subject.scenario, subject.loaded, options, progress, interrupt).await?;
+    let once = || {
+        let Subject { system, scenario, loaded, .. } = subject.clone();
+        squall_engine::run(system, scenario, loaded, options.clone(), progress.clone(), interrupt.clone())
+    };
+    let mut left = once().await?;
+    for again in 2..=PLAYS_AT_MOST {
+        if !left.too_busy || interrupt.is_stopped() {
+            break;
+        }
+        let text = format!("the machine was too busy: playing it again, {again} of {PLAYS_AT_MOST}");
+        progress.report(Event::Note { text });
+        let _turn = AGAIN.lock().await;
+        left = once().await?;
+    }
     let verdict = judge_file(&left.record)?;
     let path = left.folder.join("verdict.json");
     std::fs::write(&path, squall_verdict::render::json(&verdict)).map_err(|why| PlayError::Unwritable { path, why })?;

@@ -98,6 +98,9 @@ pub(crate) fn spawn(command: &mut Command) -> io::Result<Child> {
     Ok(child)
 }
 
+/// How much lower than the harness's the children's priority is.
+const POLITENESS: i32 = 5;
+
 /// Makes the child put itself on the supervisor's list, after it became a group leader and before it
 /// becomes the program.
 #[expect(unsafe_code, reason = "only a step between fork and exec leaves no window; it is async-signal-safe")]
@@ -106,11 +109,15 @@ fn register_before_exec(command: &mut Command, list: OwnedFd) {
         let mut line = [0u8; 16];
         let length = list_line(rustix::process::getpid().as_raw_pid().unsigned_abs(), &mut line);
         // Shorter than PIPE_BUF, so it is written whole or not at all.
-        rustix::io::write(&list, &line[..length]).map(drop).map_err(io::Error::from)
+        rustix::io::write(&list, &line[..length]).map(drop).map_err(io::Error::from)?;
+        // On a busy machine the load and the proxies must come first, or what they time is not the system.
+        // Being refused this is no reason not to start.
+        let _ = rustix::process::nice(POLITENESS);
+        Ok(())
     };
     // SAFETY: between fork and exec only async-signal-safe functions may be called. The closure calls
-    // getpid(2) and write(2) on a descriptor that it owns, does arithmetic on its stack, and neither
-    // allocates nor takes a lock: `io::Error::from(Errno)` only stores the number.
+    // getpid(2), write(2) on a descriptor that it owns and nice (setpriority(2) on Linux), does arithmetic
+    // on its stack, and neither allocates nor takes a lock: `io::Error::from(Errno)` only stores the number.
     unsafe {
         command.pre_exec(register);
     }
