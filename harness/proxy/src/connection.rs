@@ -67,16 +67,10 @@ impl End {
         End { how: "the proxy was stopped".into(), seen: Seen::Reset, resets_caller: true, resets_callee: true }
     }
 
-    /// A fault that starts drops the connection: that is a hit on its open call, or on itself.
+    /// A fault that starts drops the connection, or the proxy stops.
     fn dropped(connection: &Connection, why: Drop) -> End {
         let Drop::By(fault) = why else { return End::stopped() };
-        let open = connection.link.open_on(connection.id);
-        if open.is_empty() {
-            connection.applied(&fault);
-        }
-        for call in open {
-            call.applied(&fault);
-        }
+        connection.hit(&fault);
         if matches!(fault.fault.inject, Inject::Reset { .. }) { End::reset_by(&fault) } else { End::closed_by(&fault) }
     }
 }
@@ -200,6 +194,23 @@ impl Connection {
         self.link.tally(fault, change);
     }
 
+    /// The fault may yet act on bytes that belong to no call.
+    pub(crate) fn eligible(&self, fault: &Active) {
+        let change = lock(&self.decisions).eligible(fault);
+        self.link.tally(fault, change);
+    }
+
+    /// The fault ended the connection: that is a hit on its open call, or on the connection itself.
+    fn hit(&self, fault: &Active) {
+        let open = self.link.open_on(self.id);
+        if open.is_empty() {
+            self.applied(fault);
+        }
+        for call in open {
+            call.applied(fault);
+        }
+    }
+
     /// Arms a `reset` fault, if it is not armed already.
     pub(crate) fn strike_at(&self, at: Instant, fault: &Arc<Active>) {
         self.strikes.send_if_modified(|strike| {
@@ -217,7 +228,10 @@ impl Connection {
             if let Some((at, fault)) = strike {
                 tokio::select! {
                     biased;
-                    () = self.link.timer.sleep_until(at) => return End::reset_by(&fault),
+                    () = self.link.timer.sleep_until(at) => {
+                        self.hit(&fault);
+                        return End::reset_by(&fault);
+                    }
                     () = crate::in_force::healed(self.link.watch(), fault.serial) => {
                         self.strikes.send_if_modified(|strike| strike.take().is_some());
                     }

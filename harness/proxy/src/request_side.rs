@@ -15,7 +15,7 @@ use tokio::{
 
 use crate::{
     act::{
-        course::{self, Course, Step},
+        course::{self, Course, Holds, Step},
         respond,
     },
     answer_side::{Exchange, READ_BYTES, READ_BYTES_BULK},
@@ -132,30 +132,33 @@ impl<R: AsyncRead + Unpin> RequestSide<R> {
         let connection = self.connection.clone();
         let call = Call::start(&connection.link, connection.id, upstream, head);
         call.led_to(Some(self.legs[upstream].callee));
-        let course = course::plot(&connection, &call, upstream, head);
-        if let Some(armed) = &course.before_forward {
+        let holds = course::holds(&connection, &call, upstream, head);
+        if let Some(armed) = &holds.before_forward {
             self.watching(&call, armed.hold(&call)).await?;
             if self.is_closed {
                 return Ok(false);
             }
         }
+        let course = course::plot(&connection, &call, upstream, head);
+        let mut due = connection.link.timer.now();
         for step in &course.steps {
             match step {
                 Step::Wait(fault, delay) => {
-                    let due = connection.link.timer.sleep_until(call.started + *delay);
+                    due += *delay;
+                    let due = connection.link.timer.sleep_until(due);
                     let healed = healed(connection.link.watch(), fault.serial);
                     let wait = async {
                         tokio::select! { biased; () = due => {} () = healed => {} }
                     };
                     self.watching(&call, wait).await?;
                 }
-                Step::ResetLater(fault, after) => connection.strike_at(call.started + *after, fault),
+                Step::ResetLater(fault, after) => connection.strike_at(connection.link.timer.now() + *after, fault),
                 Step::Reset(fault) => return Err(End::reset_by(fault)),
                 Step::Respond(respond) => return self.respond(&call, head, respond).await,
                 Step::Swallow(fault) => return self.swallow(&call, head, fault).await,
             }
         }
-        self.forward(&call, head, upstream, course).await
+        self.forward(&call, head, upstream, course, holds).await
     }
 
     /// The request goes to the callee; the answer is the other side's.
@@ -165,13 +168,14 @@ impl<R: AsyncRead + Unpin> RequestSide<R> {
         head: &RequestHead,
         upstream: usize,
         course: Course,
+        holds: Holds,
     ) -> Result<bool, End> {
-        let mark = course.after_forward.map_or(Mark::Nothing, Mark::Holds);
+        let mark = holds.after_forward.map_or(Mark::Nothing, Mark::Holds);
         self.connection.begin(Arc::new(Exchange {
             call: call.clone(),
             on_answer: course.on_answer,
             loses: course.loses,
-            after_answer: course.after_answer,
+            after_answer: holds.after_answer,
             gate: watch::Sender::new(matches!(mark, Mark::Nothing)),
         }));
         match self.pass_body(call, head, Some(upstream), mark).await? {
@@ -319,13 +323,16 @@ impl<R: AsyncRead + Unpin> RequestSide<R> {
         let Some(fault) = in_force.on_connections(|inject| matches!(inject, Inject::Reset { .. })) else {
             return Ok(());
         };
-        self.connection.applied(fault);
         match fault.fault.inject {
             Inject::Reset { after } if after > Duration::ZERO => {
+                self.connection.eligible(fault);
                 self.connection.strike_at(self.connection.link.timer.now() + after, fault);
                 Ok(())
             }
-            _ => Err(End::reset_by(fault)),
+            _ => {
+                self.connection.applied(fault);
+                Err(End::reset_by(fault))
+            }
         }
     }
 

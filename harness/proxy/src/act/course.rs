@@ -26,50 +26,59 @@ pub(crate) enum Step {
     ResetLater(Arc<Active>, Duration),
 }
 
-/// What becomes of a call.
+/// Where a call is held on its way.
+#[derive(Debug, Default)]
+pub(crate) struct Holds {
+    /// Before anything else.
+    pub(crate) before_forward: Option<Arc<Armed>>,
+    /// Once it is written to the callee.
+    pub(crate) after_forward: Option<Arc<Armed>>,
+    /// Once its answer is read.
+    pub(crate) after_answer: Option<Arc<Armed>>,
+}
+
+/// What the faults in force make of a call.
 #[derive(Debug, Default)]
 pub(crate) struct Course {
-    /// Holds it before anything else.
-    pub(crate) before_forward: Option<Arc<Armed>>,
     /// What comes before it is forwarded, in file order. Only the last may answer.
     pub(crate) steps: Vec<Step>,
     /// What acts on its answer, in file order.
     pub(crate) on_answer: Vec<Arc<Active>>,
     /// What loses its answer.
     pub(crate) loses: Option<Arc<Active>>,
-    /// Holds it once it is written to the callee.
-    pub(crate) after_forward: Option<Arc<Armed>>,
-    /// Holds it once its answer is read.
-    pub(crate) after_answer: Option<Arc<Armed>>,
 }
 
-/// Plots the course of a call whose head is read. Counts of `nth` and the like move on by this.
-pub(crate) fn plot(connection: &Connection, call: &Call, upstream: usize, head: &RequestHead) -> Course {
+/// Finds the triggers that hold a call whose head is read. Their counts of `nth` and the like move on by this.
+pub(crate) fn holds(connection: &Connection, call: &Call, upstream: usize, head: &RequestHead) -> Holds {
     let link = &connection.link;
-    let in_force = link.in_force();
-    let mut course = Course::default();
-    if in_force.faults.is_empty() && in_force.triggers.is_empty() {
-        return course;
-    }
     let counters = &link.config.upstreams[upstream].counters;
-    let seed = link.config.seed;
     let asked = call.asked(head);
-    for armed in &in_force.triggers {
+    let mut holds = Holds::default();
+    for armed in &link.in_force().triggers {
         let trigger = &armed.trigger;
         let is_on = trigger.edge.as_ref().is_none_or(|edge| *edge == call.edge);
         let rule = format!("when {}", trigger.name);
-        if is_on && taken(&rule, &trigger.matching, &asked, seed, counters) == Taken::Yes {
+        if is_on && taken(&rule, &trigger.matching, &asked, link.config.seed, counters) == Taken::Yes {
             let point = match trigger.at {
-                CallPoint::BeforeForward => &mut course.before_forward,
-                CallPoint::AfterForward => &mut course.after_forward,
-                CallPoint::AfterAnswer => &mut course.after_answer,
+                CallPoint::BeforeForward => &mut holds.before_forward,
+                CallPoint::AfterForward => &mut holds.after_forward,
+                CallPoint::AfterAnswer => &mut holds.after_answer,
             };
             point.get_or_insert_with(|| armed.clone());
         }
     }
-    let mut is_answered = false;
-    for fault in in_force.faults.iter().filter(|fault| fault.is_on(&call.edge) && acts_on_calls(fault)) {
-        match taken(&fault.fault.name, &fault.fault.matching, &asked, seed, counters) {
+    holds
+}
+
+/// Plots the course of a call that nothing holds back any more: a fault that its trigger started acts on it.
+/// The faults' counts of `nth` and the like move on by this.
+pub(crate) fn plot(connection: &Connection, call: &Call, upstream: usize, head: &RequestHead) -> Course {
+    let link = &connection.link;
+    let counters = &link.config.upstreams[upstream].counters;
+    let asked = call.asked(head);
+    let (mut course, mut is_answered) = (Course::default(), false);
+    for fault in link.in_force().faults.iter().filter(|fault| fault.is_on(&call.edge) && acts_on_calls(fault)) {
+        match taken(&fault.fault.name, &fault.fault.matching, &asked, link.config.seed, counters) {
             Taken::No => {}
             Taken::NotStruck => call.not_applied(fault, "not struck"),
             Taken::Yes if is_answered => call.not_applied(fault, "a fault before it answered"),
@@ -112,7 +121,11 @@ impl Course {
             Inject::Respond(respond) => Step::Respond(respond.clone()),
             Inject::Delay { delay } => Step::Wait(fault.clone(), *delay),
             Inject::BlackHole | Inject::HangConnect => Step::Swallow(fault.clone()),
-            Inject::Reset { after } if *after > Duration::ZERO => Step::ResetLater(fault.clone(), *after),
+            Inject::Reset { after } if *after > Duration::ZERO => {
+                call.not_applied(fault, "its answer came before the reset");
+                self.steps.push(Step::ResetLater(fault.clone(), *after));
+                return false;
+            }
             _ => Step::Reset(fault.clone()),
         };
         call.applied(fault);

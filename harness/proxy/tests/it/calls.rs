@@ -284,6 +284,7 @@ async fn faults_act_in_file_order_and_the_first_that_answers_ends_the_chain() {
     bench.inject_fault(fault("last", 9, Inject::Respond(Respond::status(500)))).await;
     bench.inject_fault(fault("lost", 7, lose(Then::Reset))).await;
     bench.inject_fault(fault("slow", 1, Inject::Delay { delay })).await;
+    bench.inject_fault(fault("slower", 1, Inject::Delay { delay })).await;
     bench.inject_fault(fault("down", 3, unavailable())).await;
     bench
         .inject_fault(fault("lag", 2, Inject::Latency { delay, jitter: Duration::ZERO, stream: Side::Downstream }))
@@ -291,11 +292,15 @@ async fn faults_act_in_file_order_and_the_first_that_answers_ends_the_chain() {
     let mut stream = bench.connect().await;
     let began = Instant::now();
     assert!(ask(&mut stream, "POST", "/payments").await.contains("503"));
-    assert!(began.elapsed() >= delay * 2, "the delay and, on the answer of our own, the latency");
+    assert!(began.elapsed() >= delay * 3, "both delays and, on the answer of our own, the latency");
     let late = |name| not_applied(name, "a fault before it answered");
     assert_eq!(
         bench.facts.end_of(1).await,
-        (answer(503, true), false, vec![applied("slow"), applied("lag"), applied("down"), late("lost"), late("last")])
+        (
+            answer(503, true),
+            false,
+            vec![applied("slow"), applied("slower"), applied("lag"), applied("down"), late("lost"), late("last")]
+        )
     );
     assert_eq!(requests.load(Ordering::SeqCst), 0);
     bench.proxy.heal("down").await;
@@ -303,7 +308,7 @@ async fn faults_act_in_file_order_and_the_first_that_answers_ends_the_chain() {
     assert_eq!(rest(&mut stream).await, (vec![], Ended::Reset));
     assert_eq!(requests.load(Ordering::SeqCst), 1);
     let decisions = bench.facts.end_of(2).await.2;
-    assert_eq!(decisions, [applied("slow"), applied("lost"), late("last")]);
+    assert_eq!(decisions, [applied("slow"), applied("slower"), applied("lost"), late("last")]);
 }
 
 #[tokio::test]

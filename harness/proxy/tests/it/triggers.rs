@@ -2,7 +2,7 @@
 
 use std::sync::atomic::Ordering;
 
-use squall_proxy::{CallMatch, CallPoint, Match, Trigger, Triggered};
+use squall_proxy::{CallMatch, CallPoint, Inject, Match, Respond, Trigger, Triggered};
 use squall_record::{Seen, TraceId, What};
 use tokio::io::AsyncWriteExt;
 
@@ -145,4 +145,16 @@ async fn a_trigger_that_is_dropped_holds_nothing_and_a_stopped_proxy_ends_it() {
     soon(bench.proxy.stop()).await;
     assert!(soon(trigger.held()).await.is_none());
     held.release();
+}
+
+#[tokio::test]
+async fn a_fault_that_a_held_request_started_acts_on_it() {
+    let bench = bench(http_callee().await.0).await;
+    let mut trigger = set(&bench, CallPoint::BeforeForward, None);
+    let mut stream = bench.connect().await;
+    send(&mut stream, "POST", "/payments", 5).await;
+    let held = soon(trigger.held()).await.unwrap();
+    bench.inject(Inject::Respond(Respond::status(503))).await;
+    held.release();
+    assert!(soon(read_message(&mut stream)).await.unwrap().contains("503"));
 }
