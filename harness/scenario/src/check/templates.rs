@@ -33,7 +33,7 @@ impl<'a> Scope<'a> {
     }
 }
 
-const PLAIN: [&str; 4] = ["port", "address", "service", "instance"];
+const PLAIN: [&str; 8] = ["port", "address", "host", "url", "service", "instance", "instances", "data"];
 const GROUPS: [&str; 4] = ["calls", "events", "database", "files"];
 
 pub(super) fn check_service(desk: &Desk<'_>, placed: &Placed<'_, Service>, system: &Decoded<'_>) {

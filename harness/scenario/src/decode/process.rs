@@ -64,8 +64,12 @@ fn run(desk: &Desk<'_>, node: &Node) -> Option<Vec<Template>> {
 }
 
 fn file(desk: &Desk<'_>, node: &Node) -> Option<FileText> {
-    if node.scalar().is_some() {
-        return desk.text(node).map(|path| FileText::Path(path.into()));
+    if let Some(text) = node.scalar() {
+        // No path has lines: this is the file itself.
+        if text.contains('\n') {
+            return text::template(desk, node, None).map(FileText::Inline);
+        }
+        return Some(FileText::Path(text.into()));
     }
     let fields = Fields::open(desk, node, &FILE)?;
     let inline = fields.get("text").map(|node| text::template(desk, node, None));

@@ -98,7 +98,7 @@ pub(crate) static PROCESS: Shape = Shape {
         key(
             "files",
             Form::Map(&Form::Either(&[Form::Path, Form::Shape(&FILE)])),
-            "Files rendered before it starts, by name: a template's path, or its text. `{{ files.NAME }}` is where the rendered one is.",
+            "Files rendered before it starts, by name: a template's path, or a text of several lines. `{{ files.NAME }}` is where the rendered one is.",
         ),
     ],
     more: More::Nothing,
