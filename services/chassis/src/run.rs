@@ -74,6 +74,8 @@ impl<C: Configuration> Configuration for Both<C> {
         let serve = ServeSettings::read(variables);
         let config = C::read(variables);
         let log = variables.optional("LOG", Level(LevelFilter::INFO), "how much is logged");
+        #[cfg(feature = "mutants")]
+        crate::mutant::Mutant::read(variables)?;
         Some(Both { serve: serve?, log: log?, config: config? })
     }
 }
