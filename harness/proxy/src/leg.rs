@@ -104,7 +104,7 @@ async fn run<D: Dial>(
     down: &Input,
 ) -> Result<(), End> {
     match connect(leg, dial).await {
-        Err(why) => turned_away(connection, wire, &why).await,
+        Err(why) => turned_away(connection, wire, &why, down).await,
         Ok(stream) => match mirror(connection, leg, &mut wire, stream, down).await {
             Ok(()) | Err(Stop::Idle) => Ok(()),
             Err(Stop::End(end)) => Err(end),
@@ -170,19 +170,29 @@ async fn connect<D: Dial>(leg: &Leg, dial: &D) -> io::Result<D::Stream> {
 }
 
 /// No callee is there: the caller is reset, once its request is in the record.
-async fn turned_away(connection: &Connection, mut wire: Wire, why: &io::Error) -> Result<(), End> {
+async fn turned_away(connection: &Connection, mut wire: Wire, why: &io::Error, down: &Input) -> Result<(), End> {
     let timer = &connection.link.timer;
     let patience = timer.sleep_until(timer.now() + REQUEST_WAIT);
     tokio::select! {
         biased;
-        first = wire.first() => return first.map_or(Ok(()), |_| Err(End::no_upstream(why))),
-        () = patience => {}
+        _ = wire.first() => {}
+        () = patience => {
+            if !connection.is_http() {
+                return Err(End::no_upstream(why));
+            }
+        }
     }
     // A call that a fault answers needs no callee.
-    if connection.is_http() && wire.first().await.is_none() {
-        return Ok(());
+    match wire.take_first().await {
+        Some(Chunk { payload: Payload::Fin, .. }) => {
+            let end = End { resets_caller: false, ..End::no_upstream(why) };
+            let (payload, arrived) = (Payload::End(end), timer.now());
+            down.push(Chunk { payload, arrived, call: None, mark: Mark::Nothing }).await;
+            std::future::pending().await
+        }
+        Some(_) => Err(End::no_upstream(why)),
+        None => Ok(()),
     }
-    Err(End::no_upstream(why))
 }
 
 /// Why a stream to a callee is over.

@@ -31,7 +31,7 @@ use crate::{
     wire::{Chunk, Input, Mark, Payload},
 };
 
-/// How long the first bytes of a connection may look like the beginning of a request without being
+/// How long nothing may follow first bytes that look like the beginning of a request without being
 /// one, before they are passed: a protocol that waits for an answer to them must not wait for ever.
 const DOUBT: Duration = Duration::from_millis(100);
 /// How much of the next requests is read while an answer is due.
@@ -104,12 +104,9 @@ impl<R: AsyncRead + Unpin> RequestSide<R> {
                     Parsed::Partial if self.is_closed => return Ok(Next::Bytes),
                     Parsed::Partial => {}
                 }
-                if self.connection.is_http() || head::is_surely_a_request(&self.buffer) {
-                    doubt = None;
-                } else if doubt.is_none() {
-                    let timer = &self.connection.link.timer;
-                    doubt = Some(timer.sleep_until(timer.now() + DOUBT));
-                }
+                let is_in_doubt = !self.connection.is_http() && !head::is_surely_a_request(&self.buffer);
+                let timer = &self.connection.link.timer;
+                doubt = is_in_doubt.then(|| timer.sleep_until(timer.now() + DOUBT));
             } else if self.is_closed {
                 return Ok(Next::Closed);
             }

@@ -144,7 +144,7 @@ async fn passes_whole(calls: Vec<Call>) {
         }
     })
     .await;
-    let bench = bench(callee).await;
+    let bench = bench_by(config(vec![callee]), Arc::new(Timeless)).await;
     let mut stream = bench.connect().await;
     for call in calls.iter() {
         write_in_pieces(&mut stream, &call.request(), call.piece).await;
@@ -191,7 +191,7 @@ proptest! {
     #[test]
     fn any_bytes_pass_byte_for_byte(bytes in vec(any::<u8>(), 1..2000), piece in 1usize..500) {
         tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
-            let bench = bench(echo_callee().await).await;
+            let bench = bench_by(config(vec![echo_callee().await]), Arc::new(Timeless)).await;
             let (mut read, mut write) = bench.connect().await.into_split();
             write_in_pieces(&mut write, &bytes, piece).await;
             write.shutdown().await.unwrap();

@@ -10,3 +10,4 @@ mod matching;
 mod triggers;
 mod gateway;
 mod laws;
+mod foreign;

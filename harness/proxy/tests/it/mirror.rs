@@ -263,6 +263,14 @@ async fn a_callee_that_is_not_there_is_a_reset_and_the_call_is_recorded() {
     assert_eq!(bench.facts.end_of(1).await, (Seen::Reset, false, vec![]));
     assert_eq!(bench.facts.closed(1).await.0, "no upstream: connection refused");
 
+    // What a fault answers needs no callee, even if its caller has closed its half already.
+    bench.inject(squall_proxy::Inject::Respond(squall_proxy::Respond::status(503))).await;
+    let mut stream = bench.connect().await;
+    send(&mut stream, "POST", "/payments", 0).await;
+    stream.shutdown().await.unwrap();
+    let (bytes, ended) = rest(&mut stream).await;
+    assert!(bytes.starts_with(b"HTTP/1.1 503") && ended == Ended::Closed);
+
     // One that says nothing is turned away too, and so is what is not HTTP.
     let mut stream = bench.connect().await;
     assert_eq!(rest(&mut stream).await.1, Ended::Reset);
