@@ -25,6 +25,9 @@ pub const ABOUT: About = About {
 const EVENTS_PATH: &str = "/api/v1/events";
 
 /// Builds the service and starts what it does unasked: taking up open sagas, and delivering events.
+///
+/// A stop waits for the requests under way, not for sagas: whatever one has intended is on disk, and the next life, or
+/// another instance, goes on from there.
 pub async fn build(start: Start<Config>) -> Result<App, StartError> {
     let Start { env, config, metrics } = start;
     let store = SqliteStore::open(&env, &config.database).await?;

@@ -52,8 +52,12 @@ pub(crate) fn routes() -> Vec<(&'static str, MethodRouter<Api>)> {
     ]
 }
 
-/// How much earlier than the caller's deadline we answer, so that the answer arrives in time.
-const MARGIN: Duration = Duration::from_millis(50);
+/// How long to wait for a caller who waits `left`: a tenth less, between 20 and 500 ms, so that the answer arrives in
+/// time.
+fn wait_within(left: Duration, at_most: Duration) -> Duration {
+    let margin = (left / 10).clamp(Duration::from_millis(20), Duration::from_millis(500));
+    left.saturating_sub(margin).min(at_most)
+}
 
 async fn place(
     State(api): State<Api>,
@@ -63,7 +67,7 @@ async fn place(
 ) -> Result<Response, Problem> {
     let amount = request.price(&api.catalogue).map_err(|error| Problem::invalid(error.to_string()))?;
     let order = api.desk.place(&context, key, request, amount, api.catalogue.currency()).await?;
-    let wait = context.remaining().map_or(api.wait, |left| left.saturating_sub(MARGIN).min(api.wait));
+    let wait = context.remaining().map_or(api.wait, |left| wait_within(left, api.wait));
     let order = api.desk.wait_for(order, wait).await?;
     Ok(answer::to_placing(&order))
 }
@@ -165,4 +169,25 @@ async fn cancel(State(api): State<Api>, Path(order_id): Path<String>) -> Result<
 
 fn no_order(order_id: &str) -> Problem {
     Problem::not_found(format!("there is no order `{order_id}`"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wait_ends_before_the_callers() {
+        let ms = Duration::from_millis;
+        for (left, at_most, wait) in [
+            (5_000, 3_000, 3_000),
+            (5_000, 9_000, 4_500),
+            (2_000, 3_000, 1_800),
+            (100, 3_000, 80),
+            (10, 3_000, 0),
+            (0, 3_000, 0),
+            (60_000, 90_000, 59_500),
+        ] {
+            assert_eq!(wait_within(ms(left), ms(at_most)), ms(wait), "{left} ms left");
+        }
+    }
 }

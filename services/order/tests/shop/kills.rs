@@ -10,7 +10,7 @@ use chassis::{Call, Context};
 use serde_json::Value;
 
 use crate::{
-    shop::{body, client, env, until, widgets},
+    shop::{body, client, env, start_order, until, widgets},
     stub::{Mood, Stub},
 };
 
@@ -29,6 +29,7 @@ impl Process {
             .env("DATABASE_URL", format!("sqlite:{}", folder.join("order.db").display()))
             .envs(["INVENTORY_URL", "INVENTORY_EVENTS_URL", "PAYMENT_URL"].map(|name| (name, &participants)))
             .envs(["INVENTORY_TIMEOUT_MS", "PAYMENT_TIMEOUT_MS"].map(|name| (name, "60000")))
+            .env("LEASE_MS", "1000")
             .stderr(std::fs::File::create(&log).expect("a log"))
             .spawn();
         Process { child: child.expect("the binary runs"), log }
@@ -95,6 +96,64 @@ async fn the_next_life_goes_on_where_the_last_was_killed() {
         let [.., killed, resumed] = arrived.as_slice() else { panic!("sent in both lives: {arrived:?}") };
         assert_eq!(killed, resumed, "the same trace, correlation id and key");
     }
+}
+
+#[tokio::test]
+async fn another_instance_finishes_what_a_killed_one_began() {
+    let (folder, env, stub) = (tempfile::tempdir().unwrap(), env(), Stub::default());
+    let stubs = stub.start(&env).await;
+    let charge = "POST /api/v1/payments";
+    stub.set(charge, Mood::Silent);
+    let mut process = Process::start(folder.path(), stubs.address(), 0);
+    let killed = client(&env, &process.address().await);
+    let placing = {
+        let context = Context::start(&env);
+        async move { killed.call(&context, widgets("k1", 1, "pm_ok")).await }
+    };
+    let arrived = || async { stub.arrived().iter().any(|arrived| arrived.call == charge) };
+
+    // The other one is up all the time, on the same database.
+    let other = start_order(&env, folder.path(), stubs.address(), stubs.address(), &[("INSTANCE", "other")]).await;
+    let order = client(&env, other.address());
+    tokio::select! {
+        answer = placing => panic!("answered: {answer:?}"),
+        () = until("the charge has arrived", arrived) => {}
+    }
+    drop(process);
+    stub.set(charge, Mood::Well);
+    until("it is confirmed", || async {
+        let found = order.call(&Context::start(&env), Call::get("/api/v1/orders?idempotency_key=k1")).await.unwrap();
+        body(&found)["status"] == "confirmed"
+    })
+    .await;
+    // The client that got no answer asks the other one.
+    let again = order.call(&Context::start(&env), widgets("k1", 1, "pm_ok")).await.unwrap();
+    assert_eq!(again.status, 201);
+}
+
+#[tokio::test]
+async fn instances_share_their_orders() {
+    let (folder, env, stub) = (tempfile::tempdir().unwrap(), env(), Stub::default());
+    let stubs = stub.start(&env).await;
+    let mut orders = Vec::new();
+    for instance in ["a", "b"] {
+        let variables =
+            [("INSTANCE", instance), ("ORDER_WAIT_MS", "1"), ("LEASE_MS", "60000"), ("PAYMENT_TIMEOUT_MS", "500")];
+        let server = start_order(&env, folder.path(), stubs.address(), stubs.address(), &variables).await;
+        orders.push((client(&env, server.address()), server));
+    }
+    let [(a, _), (b, _)] = orders.as_slice() else { panic!("two instances") };
+    let ask = async |order: &chassis::Client, call: Call| order.call(&Context::start(&env), call).await.unwrap();
+    stub.set("POST /api/v1/payments", Mood::Silent);
+    let placed = ask(a, widgets("k1", 1, "pm_ok")).await;
+    assert_eq!(placed.status, 202);
+    assert_eq!(ask(b, widgets("k1", 1, "pm_ok")).await.status, 202, "the same key at another instance");
+    let location = placed.headers["location"].to_str().unwrap();
+    // The one does not drive it, and still its cancellation reaches the one that does.
+    assert_eq!(ask(b, Call::post(format!("{location}/cancellation"))).await.status, 202);
+    stub.set("POST /api/v1/payments", Mood::Well);
+    until("it is cancelled", || async { body(&ask(b, Call::get(location)).await)["status"] == "cancelled" }).await;
+    until("the end is told once", || async { stub.events().len() == 1 }).await;
 }
 
 #[test]

@@ -46,6 +46,9 @@ pub(crate) async fn start_order(
         ("INVENTORY_URL", &inventory),
         ("INVENTORY_EVENTS_URL", &inventory),
         ("PAYMENT_URL", &payment),
+        // Long enough for any machine: only a test that wants a timeout has a shorter one.
+        ("INVENTORY_TIMEOUT_MS", "20000"),
+        ("PAYMENT_TIMEOUT_MS", "20000"),
         ("INVENTORY_ATTEMPTS", attempts),
         ("PAYMENT_ATTEMPTS", attempts),
         ("ORDER_WAIT_MS", "20000"),
