@@ -7,6 +7,49 @@
 //!            └── wire: byte toxics ◀── answer side: HTTP/1 mirror, call faults ◀── callee
 //! ```
 //!
+//! Nothing listens behind this link, and it answers all the same, because a fault does:
+//!
+//! ```
+//! use std::sync::{Arc, Mutex};
+//!
+//! use squall_proxy::{BODY_BYTES_KEPT, Fault, Inject, LinkConfig, Respond, TokioTimer, Upstream};
+//! use squall_record::{Edge, FactSink, Seed, What};
+//! use tokio::io::{AsyncReadExt, AsyncWriteExt};
+//!
+//! #[derive(Default)]
+//! struct Facts(Mutex<Vec<What>>);
+//!
+//! impl FactSink for Facts {
+//!     fn observe(&self, what: What) {
+//!         self.0.lock().unwrap().push(what);
+//!     }
+//! }
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let config = LinkConfig {
+//!     id: 1,
+//!     caller: 0,
+//!     listen: "127.0.0.1:0".parse()?,
+//!     upstreams: vec![Upstream::new(Edge::calls("order", "payment"), vec!["127.0.0.1:1".parse()?])],
+//!     seed: Seed(7),
+//!     body_bytes_kept_max: BODY_BYTES_KEPT,
+//! };
+//! let facts = Arc::new(Facts::default());
+//! let proxy = squall_proxy::start(config, Arc::new(TokioTimer), facts.clone()).await?;
+//! proxy.inject(Fault::new("payment-down", Inject::Respond(Respond::status(503)))).await?;
+//!
+//! let mut order = tokio::net::TcpStream::connect(proxy.addr()).await?;
+//! order.write_all(b"GET /healthz HTTP/1.1\r\nhost: payment\r\n\r\n").await?;
+//! let mut answer = [0; 12];
+//! order.read_exact(&mut answer).await?;
+//! assert_eq!(&answer, b"HTTP/1.1 503");
+//! assert_eq!(proxy.heal("payment-down").await.applied, 1);
+//! assert!(facts.0.lock().unwrap().iter().any(|what| matches!(what, What::CallStarted { .. })));
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! Modules in reading order:
 //! - [`config`]: what a link is;
 //! - [`fault`]: what can be injected, and to which calls;

@@ -1,7 +1,13 @@
 //! Faults on bytes: they act on what passes from now on, live connections are kept, and healing
 //! lets go at once of what they hold back. Each on a keep-alive connection and on one that is not HTTP.
 
-use std::time::Duration;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
 use squall_proxy::{Fault, Inject, Side};
 use squall_record::Seen;
@@ -197,4 +203,40 @@ async fn bulk_passes_whole_through_every_byte_toxic_at_once() {
     received.unwrap();
     soon(sending).await.unwrap();
     assert!(back == expected, "{} bytes of {} or others", back.len(), expected.len());
+}
+
+#[tokio::test]
+async fn what_nobody_reads_is_not_gathered_in_the_proxy() {
+    const ALL: usize = 200_000_000;
+    let written = Arc::new(AtomicUsize::new(0));
+    let counter = written.clone();
+    let flood = callee(move |mut stream| {
+        let counter = counter.clone();
+        async move {
+            let piece = vec![7; 100_000];
+            while counter.load(Ordering::SeqCst) < ALL {
+                stream.write_all(&piece).await.unwrap();
+                counter.fetch_add(piece.len(), Ordering::SeqCst);
+            }
+        }
+    })
+    .await;
+    let bench = bench(flood).await;
+    let mut stream = bench.connect().await;
+    // A slow machine may pause too, and then has written less still.
+    let mut before = 1;
+    while before != written.load(Ordering::SeqCst) {
+        before = written.load(Ordering::SeqCst);
+        tokio::time::sleep(SILENCE).await;
+    }
+    assert!(before < ALL / 2, "{before} bytes are on their way to nowhere");
+    let mut read = 0;
+    let mut piece = vec![0; 1 << 20];
+    while read < ALL {
+        match soon(stream.read(&mut piece)).await.unwrap() {
+            0 => break,
+            n => read += n,
+        }
+    }
+    assert_eq!(read, ALL);
 }

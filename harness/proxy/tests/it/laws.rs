@@ -189,6 +189,34 @@ proptest! {
     }
 
     #[test]
+    fn any_answer_passes_byte_for_byte_and_its_call_comes_to_an_end(
+        head in prop::sample::select(vec![
+            "", "HTTP/1.1 200 OK\r\n\r\n", "HTTP/1.1 200 OK\r\ncontent-length: 20\r\n\r\n",
+            "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n", "HTTP/1.1 100 Continue\r\n\r\n", "HTTP/1.1 20",
+            "HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello",
+        ]),
+        bytes in vec(any::<u8>(), 0..60),
+        piece in 1usize..40,
+    ) {
+        tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+            let answer = [head.as_bytes(), &bytes].concat();
+            let sent = answer.clone();
+            let babbler = callee(move |mut stream| {
+                let sent = sent.clone();
+                async move {
+                    read_message(&mut stream).await;
+                    write_in_pieces(&mut stream, &sent, piece).await;
+                }
+            });
+            let bench = bench_by(config(vec![babbler.await]), Arc::new(Timeless)).await;
+            let mut stream = bench.connect().await;
+            send(&mut stream, "GET", "/payments/1", 0).await;
+            assert_eq!(rest(&mut stream).await, (answer, Ended::Closed));
+            bench.facts.end_of(1).await;
+        });
+    }
+
+    #[test]
     fn any_bytes_pass_byte_for_byte(bytes in vec(any::<u8>(), 1..2000), piece in 1usize..500) {
         tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
             let bench = bench_by(config(vec![echo_callee().await]), Arc::new(Timeless)).await;
