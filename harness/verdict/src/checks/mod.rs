@@ -37,6 +37,9 @@ const TIMED_CLAUSES: [&str; 3] = ["settles_within", "first_gap", "back_to_one"];
 /// Checks that can be trusted although facts were lost: they rest on a line that is there.
 const WITHOUT_ALL_FACTS: [&str; 3] = ["environment", "settles", "exercises"];
 
+/// What is said of every check of a run whose environment failed.
+pub(crate) const UNJUDGED: &str = "the environment failed before it could be judged";
+
 /// Judges every check, and what they come to.
 pub fn all(case: &Case<'_, '_>) -> (Vec<CheckVerdict>, Status) {
     let mut checks = Vec::new();
@@ -121,7 +124,7 @@ pub(crate) fn of_clauses(kind: &'static str, name: String, clauses: Vec<Clause>)
 fn distrust(checks: &mut [CheckVerdict], trouble: Trouble, dropped_facts: u64) {
     for check in checks {
         if trouble == Trouble::Failed {
-            take_back(check, "the environment failed");
+            *check = CheckVerdict::new(check.kind, &check.name, State::Inconclusive, UNJUDGED);
         } else if trouble == Trouble::TooBusy && TIMED.contains(&check.kind) {
             take_back(check, "the machine was too busy to time anything");
         } else if trouble == Trouble::TooBusy {

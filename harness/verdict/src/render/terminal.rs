@@ -21,13 +21,24 @@ pub fn terminal(verdict: &Verdict, colour: bool) -> String {
         let _ = writeln!(out, "  {why}");
         return out;
     }
-    let widest = verdict.checks.iter().map(|check| check.name.chars().count()).max().unwrap_or_default();
-    for check in &verdict.checks {
+    let widest = verdict
+        .checks
+        .iter()
+        .filter(|check| !is_unjudged(check))
+        .map(|check| check.name.chars().count())
+        .max()
+        .unwrap_or_default();
+    let unjudged = verdict.checks.iter().filter(|check| is_unjudged(check));
+    let unjudged: Vec<&str> = unjudged.map(|check| check.name.as_str()).collect();
+    for check in verdict.checks.iter().filter(|check| !is_unjudged(check)) {
         let name = format!("{:<widest$}", check.name);
         let _ = writeln!(out, "  {}  {name}  {}", paint.state(check.state), first_line(&check.summary));
         if check.state != State::Held {
             clauses(&mut out, check, &paint, widest);
         }
+    }
+    if !unjudged.is_empty() {
+        let _ = writeln!(out, "  not judged for that: {}", unjudged.join(", "));
     }
     let open: Vec<&CheckVerdict> = verdict.checks.iter().filter(|check| check.state != State::Held).collect();
     for check in open.iter().filter(|check| !check.evidence.is_empty()) {
@@ -45,6 +56,11 @@ pub fn terminal(verdict: &Verdict, colour: bool) -> String {
         let _ = writeln!(out, "\n  replay: {}", paint.bold(&command));
     }
     out
+}
+
+/// Whether nothing is to be said of a check but that its run failed; one line tells it of all.
+fn is_unjudged(check: &CheckVerdict) -> bool {
+    check.summary == crate::checks::UNJUDGED
 }
 
 fn clauses(out: &mut String, check: &CheckVerdict, paint: &Paint, widest: usize) {

@@ -45,6 +45,14 @@ fn a_held_verdict_is_short() {
 }
 
 #[test]
+fn a_run_whose_environment_failed_says_so_once() {
+    let mut story = mixed();
+    let why = "payment was not ready within 30s\nerror: address already in use".to_owned();
+    story.push(0, squall_record::What::EnvironmentFailed { why });
+    insta::assert_snapshot!(render::terminal(&story.judge(), false));
+}
+
+#[test]
 fn a_breaker_that_never_opens_is_explained() {
     insta::assert_snapshot!(render::terminal(
         &run(&Setup { bug: Some(Bug::NeverOpens), ..Setup::default() }).judge(),
