@@ -32,6 +32,7 @@ mod client;
 mod process;
 mod proxies;
 mod operation;
+mod urgent;
 mod load;
 mod gate;
 mod faults;

@@ -25,6 +25,7 @@ use crate::{
     backend::Failed,
     journal::Journal,
     operation::{Client, Done},
+    urgent,
 };
 
 /// A start later than this is late.
@@ -122,6 +123,7 @@ pub(crate) fn start(
     let (stop, mut stopped) = oneshot::channel();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     std::thread::Builder::new().name("squall-load".to_owned()).spawn(move || {
+        urgent::make_this_thread_urgent();
         let tally = runtime.block_on(async {
             tokio::select! {
                 biased;

@@ -113,7 +113,7 @@ fn wait_until_nothing_runs(harness: &Harness, moment: &str) {
 fn clean_removes_what_a_killed_harness_left() {
     let mut harness = run_until(&with_grandchild(), STALL, "FaultActed");
     let runs = harness.folder.parent().unwrap().to_owned();
-    assert_eq!(clean(&runs).unwrap().runs, [PathBuf::new(); 0], "a run that lives is left alone");
+    assert!(clean(&runs).unwrap().runs.is_empty(), "a run that lives is left alone");
     harness.process.kill().unwrap();
     harness.process.wait().unwrap();
     let cleaned = clean(&runs).unwrap();
