@@ -127,10 +127,8 @@ impl Client {
         let latency_us = micros_since(intended, Instant::now());
         let sent = sent(&kind.operation, &request);
         let outcome = kind.outcomes.classify(answer.as_ref().ok());
-        let kept = match &answer {
-            Ok(answer) => kind.outcomes.keep(&sent, Some(answer)),
-            Err(_) => BTreeMap::new(),
-        };
+        // Without an answer there may still be a key: one that was sent.
+        let kept = kind.outcomes.keep(&sent, answer.as_ref().ok());
         self.journal.observe(What::OperationEnded {
             operation: id,
             outcome,
