@@ -178,14 +178,15 @@ impl Desk {
     }
 
     async fn measure(&self) {
-        if let Ok(summary) = self.driver.store.summary().await {
+        if let Ok(backlog) = self.driver.store.backlog().await {
             let set = |name, help, value: i64| self.driver.metrics.set(name, help, &[], value as f64);
-            set("orders_pending", "Orders whose saga has not ended.", summary.pending);
+            set("orders_pending", "Orders whose saga has not ended.", backlog.pending);
             set(
                 "orders_needing_attention",
                 "Orders whose undoing needs a person's attention.",
-                summary.needs_attention,
+                backlog.needs_attention,
             );
+            set("events_undelivered", "Events that nobody has acknowledged.", backlog.undelivered);
         }
     }
 
@@ -220,5 +221,118 @@ struct Running {
 impl Drop for Running {
     fn drop(&mut self) {
         self.desk.running().remove(&self.order_id);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use chassis::{
+        Metrics,
+        config::DatabaseUrl,
+        context::{StoredContext, TraceParent},
+        outbox::Bell,
+    };
+    use squall_host::{BoxFuture, Env, real::Real};
+
+    use super::*;
+    use crate::{
+        domain::Item,
+        driver::Pacing,
+        participants::Participants,
+        saga::{Action, Entry, Outcome, Step},
+        store::{Page, Store, Written, sqlite::SqliteStore},
+    };
+
+    /// Participants to whom everything is fine, and who count.
+    #[derive(Default)]
+    struct Willing(AtomicU32);
+
+    impl Participants for Willing {
+        fn perform<'a>(&'a self, _: &'a Order, _: Action) -> BoxFuture<'a, Outcome> {
+            self.0.fetch_add(1, Ordering::SeqCst);
+            Box::pin(async { Outcome::Done })
+        }
+
+        fn shut(&self) -> Option<Shut> {
+            None
+        }
+    }
+
+    async fn desk() -> (Desk, Arc<dyn Store>, Arc<Willing>) {
+        let env = Env::new(Real::seeded(1));
+        let store = SqliteStore::open(&env, &DatabaseUrl("sqlite::memory:".to_owned())).await.unwrap();
+        let (store, willing): (Arc<dyn Store>, _) = (Arc::new(store), Arc::new(Willing::default()));
+        let pacing = Pacing {
+            first_gap: Duration::from_millis(5),
+            longest_gap: Duration::from_millis(5),
+            patience: 3,
+            lease: Duration::from_millis(30),
+        };
+        let (bell, metrics) = (Bell::default(), Metrics::default());
+        let (participants, store_of_driver) = (willing.clone(), store.clone());
+        let driver = Driver { env, store: store_of_driver, participants, pacing, bell, metrics };
+        (Desk::new(driver, "0"), store, willing)
+    }
+
+    async fn placed_and_left(desk: &Desk, store: &Arc<dyn Store>) -> OpenSaga {
+        let traceparent = TraceParent { trace_id: 7, span_id: 9, flags: 1 };
+        let request = OrderRequest {
+            customer_id: "ada".to_owned(),
+            items: vec![Item { sku: "widget".to_owned(), quantity: 1 }],
+            payment_method: "pm_ok".to_owned(),
+        };
+        let new = NewOrder {
+            order_id: "o1".to_owned(),
+            idempotency_key: "k1".to_owned(),
+            request,
+            amount: 499,
+            currency: "EUR".to_owned(),
+            context: StoredContext { traceparent, correlation: "basket".to_owned() },
+            now_ms: 0,
+        };
+        match store.place(new, desk.lease()).await.unwrap() {
+            Placed::New(open) => *open,
+            other => panic!("it is new: {other:?}"),
+        }
+    }
+
+    async fn until(store: &Arc<dyn Store>, holds: impl Fn(&Order) -> bool) {
+        while !store.order("o1".to_owned()).await.unwrap().is_some_and(|order| holds(&order)) {
+            sleep(Duration::from_millis(2)).await;
+        }
+    }
+
+    #[tokio::test]
+    async fn an_order_of_this_life_that_nobody_drives_is_taken_up() {
+        let (desk, store, _) = desk().await;
+        placed_and_left(&desk, &store).await;
+        tokio::select! {
+            () = desk.keep() => {}
+            () = until(&store, |order| order.progress.status == Status::Confirmed) => {}
+        }
+    }
+
+    #[tokio::test]
+    async fn a_damaged_log_is_not_acted_on_and_a_person_is_called() {
+        let (desk, store, willing) = desk().await;
+        let open = placed_and_left(&desk, &store).await;
+        // A charge without a reservation before it: nothing that we write.
+        let page = Page {
+            number: 1,
+            entries: vec![Entry::Intent(Action::Do(Step::Charge))],
+            event: None,
+            needs_attention: false,
+            now_ms: 0,
+            lease_until_ms: 0,
+        };
+        assert_eq!(store.write(open.claim, page).await.unwrap(), Written::Yes);
+        tokio::select! {
+            () = desk.keep() => {}
+            () = until(&store, |order| order.progress.needs_attention) => {}
+        }
+        assert_eq!(store.order("o1".to_owned()).await.unwrap().unwrap().progress.status, Status::Pending);
+        assert_eq!(willing.0.load(Ordering::SeqCst), 0, "nothing is sent on a guess");
     }
 }

@@ -169,6 +169,17 @@ pub struct Summary {
     pub confirmed_quantity: i64,
 }
 
+/// What is not finished, counted without looking at what is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Backlog {
+    /// Orders whose saga has not ended.
+    pub pending: i64,
+    /// Those of them whose undoing needs a person's attention.
+    pub needs_attention: i64,
+    /// Events that nobody has acknowledged.
+    pub undelivered: i64,
+}
+
 /// One row of the saga log, with its times. Later rounds of an undo are counted on the row of the first.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogRow {
@@ -212,6 +223,9 @@ pub trait Store: Outbox {
 
     /// Figures over all orders.
     fn summary(&self) -> Answer<'_, Summary>;
+
+    /// What is not finished.
+    fn backlog(&self) -> Answer<'_, Backlog>;
 
     /// An order's saga log, oldest first; `None` without such an order.
     fn saga_log(&self, order_id: String) -> Answer<'_, Option<Vec<LogRow>>>;

@@ -135,6 +135,10 @@ impl<S: Store> Store for MortalStore<S> {
         self.store.summary()
     }
 
+    fn backlog(&self) -> Answer<'_, Backlog> {
+        self.store.backlog()
+    }
+
     fn saga_log(&self, order_id: String) -> Answer<'_, Option<Vec<LogRow>>> {
         self.store.saga_log(order_id)
     }

@@ -72,6 +72,10 @@ impl Store for SqliteStore {
         Box::pin(self.0.read(orders::summary))
     }
 
+    fn backlog(&self) -> Answer<'_, Backlog> {
+        Box::pin(self.0.read(orders::backlog))
+    }
+
     fn saga_log(&self, order_id: String) -> Answer<'_, Option<Vec<LogRow>>> {
         Box::pin(self.0.read(move |tx| match orders::by_id(tx, &order_id)? {
             Some(_) => sagas::rows(tx, &order_id).map(Some),

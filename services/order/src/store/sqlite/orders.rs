@@ -3,7 +3,7 @@
 use rusqlite::{OptionalExtension, Row, Transaction, params};
 
 use super::super::{
-    Claim, Filter, Lease, NewOrder, OpenSaga, Placed, StoreError, Summary,
+    Backlog, Claim, Filter, Lease, NewOrder, OpenSaga, Placed, StoreError, Summary,
     rows::{json, parsed},
 };
 use crate::domain::{Order, Progress, Status};
@@ -100,6 +100,15 @@ pub(super) fn summary(tx: &Transaction<'_>) -> Result<Summary, StoreError> {
         }
     }
     Ok(summary)
+}
+
+pub(super) fn backlog(tx: &Transaction<'_>) -> Result<Backlog, StoreError> {
+    let open =
+        "SELECT COUNT(*), CAST(COALESCE(SUM(needs_attention), 0) AS BIGINT) FROM orders WHERE status = 'pending'";
+    let (pending, needs_attention) = tx.prepare_cached(open)?.query_row([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let undelivered = "SELECT COUNT(*) FROM outbox WHERE delivered = 0";
+    let undelivered = tx.prepare_cached(undelivered)?.query_row([], |row| row.get(0))?;
+    Ok(Backlog { pending, needs_attention, undelivered })
 }
 
 /// A row as SQLite hands it out, before its texts are read.
