@@ -48,8 +48,7 @@ pub fn judge(case: &Case<'_, '_>, asked: &Asked<'_>) -> CheckVerdict {
     if !demand::is_declared(case.system, asked.on) {
         return inconclusive(format!("nothing says what is asked of the edge: let an operation imply `{}`", asked.on));
     }
-    let bench =
-        Bench { case, asked, watch, demands: demand::of(case, asked.on), cool_us: measure::us(watch.policy.cool_down) };
+    let bench = Bench { case, asked, watch, demands: &watch.demands, cool_us: measure::us(watch.policy.cool_down) };
     let clauses = vec![
         bench.opens_within(),
         bench.while_open(),
@@ -71,7 +70,7 @@ struct Bench<'c, 'a, 'r> {
     case: &'c Case<'a, 'r>,
     asked: &'c Asked<'c>,
     watch: &'c Watch,
-    demands: Vec<Demand>,
+    demands: &'c [Demand],
     cool_us: u64,
 }
 

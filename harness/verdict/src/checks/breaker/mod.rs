@@ -23,6 +23,7 @@ use squall_record::Edge;
 use squall_scenario::model::Breaker;
 
 pub use clauses::{Asked, judge};
+pub use demand::Demand;
 pub use monitor::{LifeWatch, Opening, Trial};
 
 use crate::case::Case;
@@ -34,6 +35,8 @@ pub struct Watch {
     pub policy: Breaker,
     /// Each life of each instance that called or could have.
     pub lives: Vec<LifeWatch>,
+    /// What was asked of the edge, in order.
+    pub demands: Vec<Demand>,
 }
 
 impl Watch {
@@ -60,12 +63,13 @@ pub fn watch_all(case: &Case<'_, '_>) -> BTreeMap<Edge, Watch> {
         for upstream in &service.calls {
             if let Some(policy) = upstream.breaker {
                 let edge = Edge::calls(&service.name, &upstream.to);
-                let lives = outcomes::lives(case, &edge);
+                let demands = demand::of(case, &edge);
+                let lives = outcomes::lives(case, &edge, &demands);
                 let at_most = upstream.attempts.map_or(1, |attempts| attempts.at_most);
                 let watch =
                     |life| monitor::watch(life, &policy, case.evidence.tolerance, at_most, case.evidence.last.us);
                 let lives = lives.iter().map(watch).collect();
-                watches.insert(edge, Watch { policy, lives });
+                watches.insert(edge, Watch { policy, lives, demands });
             }
         }
     }

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use squall_record::{Edge, Seen, TraceId};
 use squall_scenario::model::Counts;
 
-use super::demand::{self, Missing};
+use super::demand::{Demand, Missing};
 use crate::{
     case::Case,
     evidence::{At, Call},
@@ -85,7 +85,7 @@ pub struct CallerLife {
 }
 
 /// Every life of every instance that called, or could have called, on an edge.
-pub fn lives(case: &Case<'_, '_>, edge: &Edge) -> Vec<CallerLife> {
+pub fn lives(case: &Case<'_, '_>, edge: &Edge, demands: &[Demand]) -> Vec<CallerLife> {
     let evidence = case.evidence;
     let mut instances: Vec<u32> = evidence.lives.of_service(&edge.from).map(|life| life.instance).collect();
     let rows: Vec<usize> =
@@ -95,7 +95,6 @@ pub fn lives(case: &Case<'_, '_>, edge: &Edge) -> Vec<CallerLife> {
     instances.dedup();
     let blind = case.blind_spots(edge);
     let attempts = attempts(case, edge, &rows);
-    let demands = demand::of(case, edge);
     let elsewhere = Elsewhere::of(case, edge);
     let mut found = Vec::new();
     for instance in instances {

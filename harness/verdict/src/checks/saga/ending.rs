@@ -1,9 +1,5 @@
 //! How a saga ended, by the final read that the system file names.
 
-use std::collections::BTreeMap;
-
-use serde_json::Value;
-use squall_record::Answer;
 use squall_scenario::model::{Saga, SagaEnds};
 
 use super::instance::Instance;
@@ -55,16 +51,11 @@ pub fn of(case: &Case<'_, '_>, saga: &Saga, ends: Option<&Ends>, instance: &Inst
         404 | 410 => return Ending::NotFound(taken.at),
         status => return Ending::Unknown(format!("how it ended could not be read: the answer was {status}")),
     }
-    let names = BTreeMap::from([("answer".to_owned(), named(answer))]);
-    match (ends.done.is_true(&names), ends.undone.is_true(&names)) {
+    match (ends.done.is_true_of_answer(answer), ends.undone.is_true_of_answer(answer)) {
         (Ok(true), Ok(false)) => Ending::Done(taken.at),
         (Ok(false), Ok(true)) => Ending::Undone(taken.at),
         (Ok(false), Ok(false)) => Ending::Neither(taken.at),
         (Ok(true), Ok(true)) => Ending::Unknown("it is done and undone by the same read".to_owned()),
         (Err(why), _) | (_, Err(why)) => Ending::Unknown(why),
     }
-}
-
-fn named(answer: &Answer) -> Value {
-    Value::Object(squall_scenario::outcome::answer_names(Some(answer)).into_iter().collect())
 }
