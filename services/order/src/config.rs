@@ -70,7 +70,7 @@ impl Configuration for Config {
         let longest_gap = variables.optional("UNDO_LONGEST_GAP_MS", Milliseconds(1_000), "the longest such pause");
         let patience = variables.optional(
             "UNDO_PATIENCE",
-            5,
+            10,
             "after how many rounds that came to nothing an order is reported as needing attention",
         );
         let lease = variables.optional(

@@ -202,8 +202,8 @@ impl Run {
         let needs_attention = self.saga.needs_attention(self.driver.pacing.patience);
         let mut page = self.driver.page(self.page + 1, self.unwritten.clone(), needs_attention);
         page.event = match self.unwritten.last() {
-            Some(Entry::Confirmed) => Some(event::of(&self.open.order, End::Confirmed)),
-            Some(Entry::Cancelled) => Some(event::of(&self.open.order, End::Cancelled)),
+            Some(Entry::Confirmed) => Some(event::of(&self.open.order, End::Confirmed, page.now_ms)),
+            Some(Entry::Cancelled) => Some(event::of(&self.open.order, End::Cancelled, page.now_ms)),
             _ => None,
         };
         match self.written(page).await {

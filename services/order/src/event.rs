@@ -1,12 +1,13 @@
 //! What other services are told when an order ends.
 
-use chassis::outbox::CloudEvent;
+use chassis::{log::rfc3339, outbox::CloudEvent};
 use serde_json::json;
 
 use crate::{domain::Order, saga::End};
 
-/// The event of this end. It has the same identifier whenever it is made, so that a subscriber knows it again.
-pub fn of(order: &Order, end: End) -> CloudEvent {
+/// The event of this end, which happened at `now_ms` (milliseconds since 1970). It has the same identifier whenever it
+/// is made, so that a subscriber knows it again.
+pub fn of(order: &Order, end: End, now_ms: i64) -> CloudEvent {
     let kind = match end {
         End::Confirmed => "order.confirmed",
         End::Cancelled => "order.cancelled",
@@ -17,7 +18,7 @@ pub fn of(order: &Order, end: End) -> CloudEvent {
         source: "order".to_owned(),
         kind: kind.to_owned(),
         subject: Some(order.order_id.clone()),
-        time: None,
+        time: Some(rfc3339(now_ms)),
         datacontenttype: Some("application/json".to_owned()),
         data: json!({
             "order_id": order.order_id,

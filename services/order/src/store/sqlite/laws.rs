@@ -82,7 +82,7 @@ async fn an_end_comes_with_its_event_and_nothing_comes_after_it() {
     let store = store().await;
     let open = placed(&store, 1, lease("a", 1, 5_000)).await;
     let mut end = page(1, &[Entry::Confirmed]);
-    end.event = Some(event::of(&open.order, End::Confirmed));
+    end.event = Some(event::of(&open.order, End::Confirmed, 2_000));
     // Twice, as after a commit of unknown fate.
     for _ in 0..2 {
         assert_eq!(store.write(open.claim.clone(), end.clone()).await.unwrap(), Written::Yes);
