@@ -80,7 +80,7 @@ fn decoded(desk: &Desk<'_>) -> Option<(System, Scenario)> {
         check::check_system(desk, &names, system);
     }
     if let (Some(system), Some(scenario)) = (&system, &scenario) {
-        check::check_scenario(desk, system, scenario);
+        check::check_scenario(desk, &names, system, scenario);
     }
     Some((system?.into_system()?, scenario?.into_scenario()?))
 }

@@ -1,21 +1,21 @@
 //! Outcomes: what an answer says of an operation, and what is kept of it.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use serde_json::{Map, Value as Json, json};
 use squall_record::{Answer, Outcome};
 
 use crate::{
-    expression::{BadExpression, Compiled, compile},
+    expression::{BadExpression, Compiled, compile_once},
     model::Operation,
 };
 
 /// An operation's expressions, compiled.
 #[derive(Debug)]
 pub struct Outcomes {
-    succeeded: Compiled,
-    refused: Option<Compiled>,
-    keep: Vec<(String, Compiled)>,
+    succeeded: Arc<Compiled>,
+    refused: Option<Arc<Compiled>>,
+    keep: Vec<(String, Arc<Compiled>)>,
 }
 
 /// What was sent, for `keep` and `find`.
@@ -33,12 +33,12 @@ impl Outcomes {
     /// Compiles an operation's expressions. Those of a loaded system do compile.
     pub fn of(operation: &Operation) -> Result<Outcomes, BadExpression> {
         Ok(Outcomes {
-            succeeded: compile(&operation.succeeded)?,
-            refused: operation.refused.as_ref().map(compile).transpose()?,
+            succeeded: compile_once(&operation.succeeded)?,
+            refused: operation.refused.as_ref().map(compile_once).transpose()?,
             keep: operation
                 .keep
                 .iter()
-                .map(|(name, expression)| Ok((name.clone(), compile(expression)?)))
+                .map(|(name, expression)| Ok((name.clone(), compile_once(expression)?)))
                 .collect::<Result<_, BadExpression>>()?,
         })
     }
@@ -52,7 +52,7 @@ impl Outcomes {
         let holds = |expression: &Compiled| expression.is_true(&names).unwrap_or(false);
         if holds(&self.succeeded) {
             Outcome::Succeeded
-        } else if self.refused.as_ref().is_some_and(holds) {
+        } else if self.refused.as_ref().is_some_and(|refused| holds(refused)) {
             Outcome::Refused
         } else {
             Outcome::Indeterminate
@@ -68,12 +68,12 @@ impl Outcomes {
     }
 }
 
-/// How an operation turned out. Compiles the expressions anew: for many answers, keep an [`Outcomes`].
+/// How an operation turned out. For many answers, an [`Outcomes`] is faster.
 pub fn classify(operation: &Operation, answer: Option<&Answer>) -> Outcome {
     Outcomes::of(operation).map_or(Outcome::Indeterminate, |outcomes| outcomes.classify(answer))
 }
 
-/// What is kept of an operation. Compiles the expressions anew: for many answers, keep an [`Outcomes`].
+/// What is kept of an operation. For many answers, an [`Outcomes`] is faster.
 pub fn keep(
     operation: &Operation,
     request_json: Option<&Json>,

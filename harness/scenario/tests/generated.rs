@@ -122,3 +122,13 @@ fn a_file_with_mistakes_of_form_is_not_valid() {
         assert!(!valid(&wrong), "{wrong}");
     }
 }
+
+#[test]
+fn the_files_on_the_language_page_are_read_without_a_mistake() {
+    let (_, page) = &generated()[2];
+    let blocks: Vec<&str> = page.split("```yaml\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
+    let source = |name: &str, text: &str| squall_scenario::Source { name: name.to_owned(), text: text.to_owned() };
+    let (system, scenario) = (source("system.yaml", blocks[0]), source("scenario.yaml", blocks[1]));
+    let loaded = squall_scenario::load(&system, &scenario).unwrap_or_else(|mistakes| panic!("{mistakes}"));
+    assert!(loaded.warnings.is_empty(), "{}", loaded.warnings);
+}

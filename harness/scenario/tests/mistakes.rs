@@ -116,6 +116,31 @@ fn names_are_found_by_what_they_are_near() {
 }
 
 #[test]
+fn what_keeps_a_request_from_being_made_is_found() {
+    let check_template = |other: &str, says: &str| {
+        let text =
+            scenario_with("rate: 20/s, for: 20s }", &format!("rate: 20/s, for: 20s, payment_method: \"{other}\" }}"));
+        let found = mistakes(SHOP, &text);
+        assert!(found.list().iter().all(|mistake| mistake.rule == Rule::BadTemplate), "{found}");
+        assert!(found.to_string().contains(says), "{found}");
+    };
+    check_template("{{ int(3, 1) }}", "write the smaller one first");
+    check_template("{{ pick([]) }}", "not empty");
+    check_template("{{ 'x' | shout }}", "shout");
+    check_template("{{ skuss }}", "did you mean `skus`?");
+    check("each: { sku: skus }", "each: { sku: size(skus) }", Rule::WrongForm, "size(skus)", "name a list");
+    check("each: { sku: skus }", "each: { sku: [] }", Rule::WrongForm, "[]", "name a list");
+    check("each: { sku: skus }", "each: { sk: skus }, sku: a", Rule::UnknownName, "sk", "did you mean `sku`?");
+}
+
+#[test]
+fn keys_that_other_tools_have_are_known_by_ours() {
+    check("for: 20s", "for: 20s, from: 0s, start: 1s", Rule::UnknownKey, "start", "called `from` here");
+    check("title: All is well", "title: x\nchecks: []", Rule::UnknownKey, "checks", "called `expect` here");
+    check("title: All is well", "title: x\n<<: {}", Rule::UnknownKey, "<<", "merge keys");
+}
+
+#[test]
 fn parts_that_do_not_go_together_are_found() {
     check("on: order -> payment", "on: payment", Rule::Conflict, "payment", "on: order -> payment");
     check("from: 2s,", "from: 2s, live: keep,", Rule::Conflict, "keep", "black-hole");

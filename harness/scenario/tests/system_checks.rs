@@ -129,6 +129,15 @@ fn reads_and_invariants_name_what_is_there() {
 }
 
 #[test]
+fn what_no_request_could_carry_is_found() {
+    check("call: POST web /buy,", "call: POST web /b uy,", Rule::BadCall, "no blank space");
+    let headers = |headers: &str| format!("call: POST web /buy, headers: {{ {headers} }},");
+    check("call: POST web /buy,", &headers("X Plan: gold"), Rule::BadName, "cannot name a header");
+    check("call: POST web /buy,", &headers("Traceparent: x"), Rule::Conflict, "set for every message");
+    check("MODE: test", "\"A B\": test", Rule::BadName, "cannot name a variable");
+}
+
+#[test]
 fn names_that_two_things_share_are_found() {
     check(
         "backing:\n",

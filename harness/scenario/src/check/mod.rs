@@ -4,6 +4,7 @@
 //! where a part is missing because of such a mistake, checks that would need it are silent.
 
 mod templates;
+mod requests;
 mod addresses;
 mod sagas;
 mod faults;
@@ -25,9 +26,15 @@ pub(crate) fn check_system(desk: &Desk<'_>, names: &Names, system: &system::Deco
 }
 
 /// A scenario against its system.
-pub(crate) fn check_scenario(desk: &Desk<'_>, system: &system::Decoded<'_>, scenario: &scenario::Decoded<'_>) {
-    let both = Both { desk, system, scenario };
+pub(crate) fn check_scenario(
+    desk: &Desk<'_>,
+    names: &Names,
+    system: &system::Decoded<'_>,
+    scenario: &scenario::Decoded<'_>,
+) {
+    let both = Both { desk, names, system, scenario };
     templates::check_scenario(&both);
+    requests::check(&both);
     faults::check(&both);
     timing::check(&both);
     expectations::check(&both);
@@ -37,6 +44,7 @@ pub(crate) fn check_scenario(desk: &Desk<'_>, system: &system::Decoded<'_>, scen
 /// Both files, as far as they could be decoded.
 pub(crate) struct Both<'a, 'n> {
     pub(crate) desk: &'a Desk<'a>,
+    pub(crate) names: &'a Names,
     pub(crate) system: &'a system::Decoded<'n>,
     pub(crate) scenario: &'a scenario::Decoded<'n>,
 }

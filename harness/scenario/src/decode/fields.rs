@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::desk::Desk;
+use super::{desk::Desk, words};
 use crate::{
     mistake::{Note, Rule, Span},
     model::{Bound, Percentile, Quantity},
@@ -65,7 +65,7 @@ impl<'n, 's> Fields<'n, 's> {
                     format!("unknown key `{key}` in {}", article(self.shape.name)),
                 )
                 .label("nothing reads this key")
-                .help_if(suggest::remedy(key, known)),
+                .help_if(words::meant(key, self.shape).or_else(|| suggest::remedy(key, known))),
             );
         }
     }

@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 use super::{
     desk::Desk,
     fields::{self, Fields},
+    process,
     service::given,
 };
 use crate::{
@@ -159,6 +160,7 @@ fn slice(fields: &Fields<'_, '_>) -> Option<Inject> {
 fn respond(fields: &Fields<'_, '_>) -> Option<Respond> {
     let status = fields.whole("status");
     let entries = fields.entries("headers");
+    entries.iter().for_each(|entry| process::header_name(fields.desk, &entry.key, entry.key_span));
     let headers: BTreeMap<String, String> =
         entries.iter().filter_map(|e| Some((e.key.clone(), fields.desk.text(&e.value)?))).collect();
     let body = fields.get("body").map(Node::json);

@@ -5,6 +5,7 @@
 
 pub(crate) mod desk;
 pub(crate) mod fields;
+mod words;
 pub(crate) mod names;
 pub(crate) mod text;
 pub(crate) mod process;

@@ -7,7 +7,7 @@ use super::{
     desk::Desk,
     fields::Fields,
     names::Names,
-    process::templates,
+    process::{self, templates},
     service::{all, given},
     text::{self, Scope},
 };
@@ -27,7 +27,7 @@ pub(crate) fn operation<'n>(desk: &Desk<'_>, entry: &'n Entry, names: &Names) ->
     let call = fields.get("call").and_then(|node| text::call(desk, node, names));
     let with = templates(desk, fields.entries("with"));
     let query = templates(desk, fields.entries("query"));
-    let headers = templates(desk, fields.entries("headers"));
+    let headers = process::headers(desk, fields.entries("headers"));
     let json = fields.get("json").map(|node| text::json_template(desk, node, None));
     let timeout = fields.get("timeout").map(|_| fields.duration("timeout"));
     let expression =

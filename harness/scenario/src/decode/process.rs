@@ -88,7 +88,46 @@ fn file(desk: &Desk<'_>, node: &Node) -> Option<FileText> {
 
 /// Variables and their templates.
 pub(crate) fn env(fields: &Fields<'_, '_>, key: &str) -> Option<BTreeMap<String, Template>> {
-    templates(fields.desk, fields.entries(key))
+    let entries = fields.entries(key);
+    variables(fields.desk, entries);
+    templates(fields.desk, entries)
+}
+
+/// Whether the keys may name variables.
+pub(crate) fn variables(desk: &Desk<'_>, entries: &[crate::tree::Entry]) {
+    let is_odd = |c: char| c.is_whitespace() || c == '=';
+    for entry in entries.iter().filter(|entry| entry.key.is_empty() || entry.key.contains(is_odd)) {
+        desk.wrong(
+            Note::new(Rule::BadName, entry.key_span, format!("`{}` cannot name a variable", entry.key))
+                .help("write it like `PAYMENT_URL`"),
+        );
+    }
+}
+
+/// Headers and their templates.
+pub(crate) fn headers(desk: &Desk<'_>, entries: &[crate::tree::Entry]) -> Option<BTreeMap<String, Template>> {
+    for entry in entries {
+        header_name(desk, &entry.key, entry.key_span);
+    }
+    templates(desk, entries)
+}
+
+/// Whether a text may name a header, by RFC 9110, section 5.6.2, and is not one that is set for every message.
+pub(crate) fn header_name(desk: &Desk<'_>, name: &str, span: crate::mistake::Span) {
+    let is_token = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c);
+    if name.is_empty() || !name.chars().all(is_token) {
+        desk.wrong(
+            Note::new(Rule::BadName, span, format!("`{name}` cannot name a header")).help("write it like `X-Plan`"),
+        );
+    }
+    let own = ["traceparent", "content-length", "transfer-encoding", "connection", "host"];
+    if own.contains(&name.to_ascii_lowercase().as_str()) {
+        desk.wrong(
+            Note::new(Rule::Conflict, span, format!("`{name}` is set for every message"))
+                .label("it says which operation this is, or how the bytes are framed")
+                .help("take it away"),
+        );
+    }
 }
 
 pub(crate) fn templates(desk: &Desk<'_>, entries: &[crate::tree::Entry]) -> Option<BTreeMap<String, Template>> {

@@ -11,7 +11,7 @@ use super::{
     fault::fault,
     fields::Fields,
     names::Names,
-    process::templates,
+    process::{self, templates},
     saga::operation_name,
     service::given,
     system::version,
@@ -94,6 +94,7 @@ fn env(fields: &Fields<'_, '_>, names: &Names) -> BTreeMap<String, BTreeMap<Stri
         if !matches!(entry.value.value, Value::Map(_)) {
             desk.wrong_form(&entry.value, "a mapping from variables to values");
         }
+        process::variables(desk, entry.value.entries());
         Some((entry.key.clone(), templates(desk, entry.value.entries())?))
     };
     fields.entries("env").iter().filter_map(of_service).collect()

@@ -117,6 +117,24 @@ fn head<'t>(desk: &Desk<'_>, node: &'t Node, names: &Names) -> Option<(&'t str, 
     Some((method, service, path, offset(path)))
 }
 
+/// A path's literal parts have no blank space: no request has.
+fn no_blanks(desk: &Desk<'_>, node: &Node, path: &str, at: usize) -> bool {
+    let literal = parts(path).unwrap_or_default().into_iter().filter_map(|part| match part {
+        Part::Text(text) => Some(text),
+        Part::Braces(..) => None,
+    });
+    let blank = literal.into_iter().find_map(|text| {
+        let offset = text.find(char::is_whitespace)?;
+        Some(text.as_ptr() as usize - path.as_ptr() as usize + offset)
+    });
+    let Some(blank) = blank else { return true };
+    desk.wrong(
+        Note::new(Rule::BadCall, desk.part(node, at + blank, path.len() - blank), "a path has no blank space")
+            .help("take it away, or write it as `%20`"),
+    );
+    false
+}
+
 fn path_parts<'t>(desk: &Desk<'_>, node: &Node, path: &'t str, at: usize) -> Option<Vec<Part<'t>>> {
     match parts(path) {
         Ok(parts) => Some(parts),
@@ -139,6 +157,9 @@ pub(crate) fn call(desk: &Desk<'_>, node: &Node, names: &Names) -> Option<Call> 
                 .label("a pattern is matched by its path alone")
                 .help("take the query away, or write it under `query`"),
         );
+        return None;
+    }
+    if !no_blanks(desk, node, path, at) {
         return None;
     }
     let mut seen = Vec::new();
@@ -167,7 +188,7 @@ pub(crate) fn call(desk: &Desk<'_>, node: &Node, names: &Names) -> Option<Call> 
 /// A call to be made, over these names.
 pub(crate) fn call_template(desk: &Desk<'_>, node: &Node, names: &Names, scope: &Scope) -> Option<CallTemplate> {
     let (method, service, path, at) = head(desk, node, names)?;
-    let mut good = true;
+    let mut good = no_blanks(desk, node, path, at);
     for part in path_parts(desk, node, path, at)? {
         if let Part::Braces(text, offset) = part {
             good &= compiled_part(desk, node, text, at + offset, scope).is_some();

@@ -8,7 +8,7 @@ pub(crate) mod references;
 use std::{
     collections::BTreeMap,
     fmt,
-    sync::{Arc, LazyLock},
+    sync::{Arc, LazyLock, Mutex, PoisonError},
 };
 
 use cel::{Context, Env, Program, extractors::This};
@@ -86,6 +86,26 @@ pub fn compile(expression: &Expression) -> Result<Compiled, BadExpression> {
         Ok(compiled) => Ok(compiled),
         Err((why, at)) => bad(why, at),
     }
+}
+
+/// How many compiled expressions are remembered.
+const REMEMBERED_MAX: usize = 1_024;
+
+static REMEMBERED: LazyLock<Mutex<BTreeMap<String, Arc<Compiled>>>> = LazyLock::new(Mutex::default);
+
+/// Compiles an expression, or remembers that it was: for callers that have no place to keep it.
+pub fn compile_once(expression: &Expression) -> Result<Arc<Compiled>, BadExpression> {
+    let remembered = || REMEMBERED.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(compiled) = remembered().get(&expression.0) {
+        return Ok(Arc::clone(compiled));
+    }
+    let compiled = Arc::new(compile(expression)?);
+    let mut remembered = remembered();
+    if remembered.len() >= REMEMBERED_MAX {
+        remembered.clear();
+    }
+    remembered.insert(expression.0.clone(), Arc::clone(&compiled));
+    Ok(compiled)
 }
 
 fn compile_here(text: &str) -> Result<Compiled, (String, Option<usize>)> {
