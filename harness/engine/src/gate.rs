@@ -66,7 +66,6 @@ mod tests {
             outcome,
             answer: Err(String::new()),
             latency_us,
-            late_us: 0,
             kept: BTreeMap::new(),
         }
     }
@@ -74,7 +73,7 @@ mod tests {
     #[test]
     fn a_gate_asks_for_shares_and_for_speed() {
         let well = |n| std::iter::repeat_n(done(Outcome::Succeeded, 1000), n);
-        let tally = |done: Vec<Done>, dropped| Tally { done, dropped };
+        let tally = |done: Vec<Done>, dropped| Tally { done, dropped, ..Tally::default() };
         assert!(is_met(&gate(0.99, 300), &tally(well(100).collect(), 0)));
         assert!(is_met(&gate(0.99, 300), &tally(well(99).chain([done(Outcome::Refused, 1000)]).collect(), 0)));
         assert!(!is_met(&gate(0.99, 300), &tally(well(98).chain([done(Outcome::Refused, 1000)]).collect(), 0)));

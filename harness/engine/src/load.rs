@@ -8,7 +8,7 @@ use std::{
     io,
     sync::{
         Arc,
-        atomic::{AtomicU32, Ordering},
+        atomic::{AtomicU32, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -89,13 +89,32 @@ pub(crate) struct Tally {
     pub done: Vec<Done>,
     /// Those that the cap dropped.
     pub dropped: u64,
+    /// How many started late.
+    pub late: u64,
+    /// Whether more than the bearable number did, so that the load was given up.
+    pub too_busy: bool,
 }
 
-impl Tally {
-    /// How many started late.
-    pub(crate) fn late(&self) -> u64 {
-        self.done.iter().filter(|done| u128::from(done.late_us) > LATE.as_micros()).count() as u64
+/// What all streams of a load share.
+struct Shared {
+    client: Arc<Client>,
+    journal: Arc<Journal>,
+    zero: Instant,
+    late: AtomicU64,
+    late_at_most: u64,
+}
+
+impl Shared {
+    fn is_too_busy(&self) -> bool {
+        self.late.load(Ordering::Relaxed) > self.late_at_most
     }
+}
+
+/// How many operations of these streams may start late before the machine counts as too busy: 1 %, and one
+/// in any case, because below a hundred operations one is more than the share and says nothing yet.
+pub(crate) fn late_at_most(streams: &[Arrivals]) -> u64 {
+    let all: u64 = streams.iter().map(|arrivals| u64::from(arrivals.count())).sum();
+    (all / 100).max(1)
 }
 
 /// A load under way. Dropping it ends the load at once.
@@ -118,10 +137,12 @@ pub(crate) fn start(
     journal: Arc<Journal>,
     streams: Vec<Arrivals>,
     zero: Instant,
+    late_at_most: u64,
 ) -> io::Result<Running> {
     let (tell, over) = oneshot::channel();
     let (stop, mut stopped) = oneshot::channel();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let shared = Arc::new(Shared { client, journal, zero, late: AtomicU64::new(0), late_at_most });
     std::thread::Builder::new().name("squall-load".to_owned()).spawn(move || {
         urgent::make_this_thread_urgent();
         let tally = runtime.block_on(async {
@@ -129,7 +150,7 @@ pub(crate) fn start(
                 biased;
                 // The other end is dropped, never used.
                 _ = &mut stopped => None,
-                tally = all(client, journal, streams, zero) => Some(tally),
+                tally = all(shared, streams) => Some(tally),
             }
         });
         if let Some(tally) = tally {
@@ -140,50 +161,52 @@ pub(crate) fn start(
     Ok(Running { over, _stop: stop })
 }
 
-async fn all(
-    client: Arc<Client>,
-    journal: Arc<Journal>,
-    streams: Vec<Arrivals>,
-    zero: Instant,
-) -> Result<Tally, Failed> {
+async fn all(shared: Arc<Shared>, streams: Vec<Arrivals>) -> Result<Tally, Failed> {
     let mut running = JoinSet::new();
     for arrivals in streams {
-        running.spawn(stream(Arc::clone(&client), Arc::clone(&journal), arrivals, zero));
+        running.spawn(stream(Arc::clone(&shared), arrivals));
     }
     let mut whole = Tally::default();
     while let Some(tally) = running.join_next().await {
         let tally = tally.map_err(|why| Failed(format!("a stream of the load failed: {why}")))??;
         whole.done.extend(tally.done);
         whole.dropped += tally.dropped;
+        if shared.is_too_busy() {
+            break;
+        }
     }
     whole.done.sort_by_key(|done| done.id);
+    whole.late = shared.late.load(Ordering::Relaxed);
+    whole.too_busy = shared.is_too_busy();
     Ok(whole)
 }
 
-async fn stream(
-    client: Arc<Client>,
-    journal: Arc<Journal>,
-    arrivals: Arrivals,
-    zero: Instant,
-) -> Result<Tally, Failed> {
+/// One stream, until its last operation is over or the load is given up.
+async fn stream(shared: Arc<Shared>, arrivals: Arrivals) -> Result<Tally, Failed> {
     let in_flight = Arc::new(AtomicU32::new(0));
     let mut operations = JoinSet::new();
     let mut tally = Tally::default();
     for ordinal in 0..arrivals.count() {
         let id = OperationId { phase: arrivals.phase, stream: arrivals.stream, ordinal };
         // Rendered while there is time, so that it costs none when it starts.
-        let ready = client.render(id, &arrivals.operation, &BTreeMap::new(), &arrivals.given)?;
-        let intended = zero + arrivals.intended(ordinal);
+        let ready = shared.client.render(id, &arrivals.operation, &BTreeMap::new(), &arrivals.given)?;
+        let intended = shared.zero + arrivals.intended(ordinal);
         sleep_until(intended).await;
+        if shared.is_too_busy() {
+            return Ok(tally);
+        }
         if in_flight.load(Ordering::Relaxed) >= arrivals.in_flight_at_most {
-            journal.observe(What::OperationDropped { operation: id, name: arrivals.operation.clone() });
+            shared.journal.observe(What::OperationDropped { operation: id, name: arrivals.operation.clone() });
             tally.dropped += 1;
             continue;
         }
         in_flight.fetch_add(1, Ordering::Relaxed);
-        let (client, in_flight) = (Arc::clone(&client), Arc::clone(&in_flight));
+        let (shared, in_flight) = (Arc::clone(&shared), Arc::clone(&in_flight));
         operations.spawn(async move {
-            let done = client.perform(ready, intended).await;
+            if intended.elapsed() > LATE {
+                shared.late.fetch_add(1, Ordering::Relaxed);
+            }
+            let done = shared.client.perform(ready, intended).await;
             in_flight.fetch_sub(1, Ordering::Relaxed);
             done
         });
@@ -209,6 +232,12 @@ mod tests {
             in_flight_at_most: 1,
             given: BTreeMap::new(),
         }
+    }
+
+    #[test]
+    fn one_percent_may_start_late_and_one_in_any_case() {
+        assert_eq!(late_at_most(&[arrivals(20.0, 1000)]), 1);
+        assert_eq!(late_at_most(&[arrivals(20.0, 9_000), arrivals(20.0, 9_000)]), 3);
     }
 
     #[test]

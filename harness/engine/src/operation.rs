@@ -58,8 +58,6 @@ pub(crate) struct Done {
     pub answer: Result<Answer, String>,
     /// From the intended start, in microseconds.
     pub latency_us: u64,
-    /// From the intended start to the actual one, in microseconds.
-    pub late_us: u64,
     /// What `keep` took.
     pub kept: BTreeMap<String, Value>,
 }
@@ -114,7 +112,6 @@ impl Client {
         let Ready { id, name, request } = ready;
         let trace = TraceId::of(self.seed, id);
         let kind = &self.kinds[&name];
-        let started = Instant::now();
         self.journal.observe(What::OperationStarted {
             operation: id,
             name: name.clone(),
@@ -137,8 +134,7 @@ impl Client {
             latency_us,
             kept: kept.clone(),
         });
-        let late_us = micros_since(intended, started);
-        Done { id, name, trace, with: request.with, sent, outcome, answer, latency_us, late_us, kept }
+        Done { id, name, trace, with: request.with, sent, outcome, answer, latency_us, kept }
     }
 
     fn asked(&self, id: OperationId, trace: TraceId, request: &request::Request) -> Asked {

@@ -29,9 +29,6 @@ use crate::{
     settle::{Settling, settle},
 };
 
-/// More late starts than this share, and the machine was too busy for a verdict.
-const LATE_SHARE_MAX: f64 = 0.01;
-
 /// What is asked of a run.
 pub(crate) struct Job {
     pub system: Source,
@@ -204,12 +201,26 @@ impl Run {
             in_flight_at_most: load::IN_FLIGHT_AT_MOST,
             given: gate.with.clone(),
         };
-        let tally = self.start_load(client, vec![arrivals], Instant::now())?.over().await?;
-        if gate::is_met(gate, &tally) { Ok(tally.done) } else { Err(Halt::NotWell) }
+        let streams = vec![arrivals];
+        let late_at_most = load::late_at_most(&streams);
+        let mut tally = self.start_load(client, streams, Instant::now(), u64::MAX)?.over().await?;
+        if gate::is_met(gate, &tally) {
+            return Ok(tally.done);
+        }
+        // Whether the system was well cannot be known of a machine that was not.
+        tally.too_busy = tally.late > late_at_most && !self.job.options.tolerate_late_starts;
+        self.refuse_a_busy_machine(&tally)?;
+        Err(Halt::NotWell)
     }
 
-    fn start_load(&self, client: &Arc<Client>, streams: Vec<Arrivals>, zero: Instant) -> Result<load::Running, Failed> {
-        load::start(Arc::clone(client), Arc::clone(&self.journal), streams, zero).map_err(|why| {
+    fn start_load(
+        &self,
+        client: &Arc<Client>,
+        streams: Vec<Arrivals>,
+        zero: Instant,
+        late_at_most: u64,
+    ) -> Result<load::Running, Failed> {
+        load::start(Arc::clone(client), Arc::clone(&self.journal), streams, zero, late_at_most).map_err(|why| {
             Failed(format!("the load could not be started: {why}; see `ulimit -a` for limits on threads"))
         })
     }
@@ -219,7 +230,10 @@ impl Run {
         let scenario = &self.job.loaded.scenario;
         self.began(RunPhase::Load, Some(scenario.load_ends()));
         let zero = Instant::now();
-        let streams = (0..).zip(&scenario.load).map(|(number, stream)| Arrivals::of(stream, number)).collect();
+        let streams = (0..).zip(&scenario.load).map(|(number, stream)| Arrivals::of(stream, number));
+        let streams: Vec<Arrivals> = streams.collect();
+        let is_tolerated = self.job.options.tolerate_late_starts;
+        let late_at_most = if is_tolerated { u64::MAX } else { load::late_at_most(&streams) };
         let scene = Arc::new(Scene {
             loaded: self.job.loaded.clone(),
             course: self.course.clone(),
@@ -232,7 +246,9 @@ impl Run {
         let (bring, end) = faults::End::new();
         let load = async {
             // The faults come first in the poll, so their triggers are set before the first operation is sent.
-            self.start_load(&stage.client, streams, zero)?.over().await
+            let tally = self.start_load(&stage.client, streams, zero, late_at_most)?.over().await?;
+            self.refuse_a_busy_machine(&tally)?;
+            Ok(tally)
         };
         let clock = async {
             sleep_until(zero + scenario.load_ends()).await;
@@ -240,22 +256,19 @@ impl Run {
             Ok(())
         };
         let ((), tally, ()) = tokio::try_join!(biased; faults::play(scene, zero, end), load, clock)?;
-        self.refuse_a_busy_machine(&tally)?;
         Ok(tally.done)
     }
 
     fn refuse_a_busy_machine(&self, tally: &Tally) -> Result<(), Failed> {
-        let (late, all) = (tally.late(), tally.done.len());
-        self.started.late_starts.get_or_init(|| late);
-        // Below a hundred operations one late start is more than the share and says nothing yet.
-        let is_tolerated = self.job.options.tolerate_late_starts || late <= 1;
-        if is_tolerated || late as f64 <= all as f64 * LATE_SHARE_MAX {
+        self.started.late_starts.get_or_init(|| tally.late);
+        if !tally.too_busy {
             return Ok(());
         }
         self.started.too_busy.get_or_init(|| ());
         Err(Failed(format!(
-            "the machine was too busy: {late} of {all} operations started more than {:?} late; \
+            "the machine was too busy: {} operations started more than {:?} late, more than 1 % of them; \
              run fewer scenarios at once (`--jobs 1`), or on an idle machine",
+            tally.late,
             load::LATE
         )))
     }
