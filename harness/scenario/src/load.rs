@@ -7,6 +7,7 @@ use squall_record::Source;
 use crate::{
     Mistakes, check,
     decode::{desk::Desk, fields::Fields, names::Names, scenario, system},
+    expression::stack::on_a_deep_stack,
     mistake::{File, Note, Rule, Span},
     model::{Scenario, System},
     shape::scenario::SCENARIO,
@@ -61,6 +62,10 @@ pub fn to_json(file: &Source) -> Result<serde_json::Value, Mistakes> {
 
 /// Both texts to both values, or every mistake that was found in them.
 pub fn load(system: &Source, scenario: &Source) -> Result<Loaded, Mistakes> {
+    on_a_deep_stack(|| load_here(system, scenario))
+}
+
+fn load_here(system: &Source, scenario: &Source) -> Result<Loaded, Mistakes> {
     let desk = Desk::new(system, scenario);
     let values = decoded(&desk);
     let (mistakes, warnings) = desk.close();
@@ -87,6 +92,10 @@ fn decoded(desk: &Desk<'_>) -> Option<(System, Scenario)> {
 
 /// A system file alone, or every mistake that was found in it.
 pub fn load_system(system: &Source) -> Result<System, Mistakes> {
+    on_a_deep_stack(|| load_system_here(system))
+}
+
+fn load_system_here(system: &Source) -> Result<System, Mistakes> {
     let nothing = no_file();
     let desk = Desk::new(system, &nothing);
     let node = desk.read(File::System);

@@ -93,6 +93,15 @@ fn a_mistake_beside_a_character_of_many_bytes_is_shown() {
 }
 
 #[test]
+fn lines_may_end_as_they_do_on_windows() {
+    let crlf = |text: &str| source(text.replace('\n', "\r\n"));
+    load(&crlf(SHOP), &crlf(OUTAGE)).unwrap_or_else(|mistakes| panic!("{mistakes}"));
+    let found = load(&crlf(SHOP), &crlf(&OUTAGE.replace("seed:", "seeed:"))).unwrap_err();
+    assert_eq!((found.list()[0].line, found.list()[0].column), (5, 1), "{found}");
+    assert!(!found.to_string().contains('\r'));
+}
+
+#[test]
 fn a_thousand_mistakes_are_counted_beyond_the_first_hundred() {
     let text: String = (0..1_000).map(|n| format!("key{n}: 1\n")).collect();
     let found = load_system(&source(text)).unwrap_err();

@@ -186,6 +186,14 @@ fn expectations_that_no_run_could_judge_are_found() {
 }
 
 #[test]
+fn what_is_expected_twice_or_in_the_wrong_place_is_found() {
+    let again = "- saga: { of: place-order }\n  - saga: { of: place-order }";
+    check("- saga: { of: place-order }", again, Rule::DuplicateName, "saga", "take one of the two away");
+    let gate = "- saga: { of: place-order }\n  - gate: { of: place-order }";
+    check("- saga: { of: place-order }", gate, Rule::UnknownWord, "gate", "above `load:`");
+}
+
+#[test]
 fn what_is_not_there_yet_is_refused_by_name() {
     for (kind, missing) in [
         ("{ break-contract: { kind: empty } }", "contracts"),

@@ -9,7 +9,14 @@ use crate::{
 };
 
 pub(super) fn check(both: &Both<'_, '_>) {
-    for placed in &both.scenario.expect {
+    for (at, placed) in both.scenario.expect.iter().enumerate() {
+        if both.scenario.expect[..at].iter().any(|earlier| earlier.value == placed.value) {
+            both.desk.wrong(
+                Note::new(Rule::DuplicateName, placed.name, "this is expected already")
+                    .label("the same stands above")
+                    .help("take one of the two away"),
+            );
+        }
         match &placed.value {
             Expectation::Saga { of, .. } => {
                 starts_a_saga(both, placed, of);

@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use super::{
     Placed,
     desk::Desk,
+    edge,
     fields::{self, Fields},
     names::Names,
     saga::operation_name,
     service::given,
-    text,
 };
 use crate::{
     mistake::{Note, Rule},
@@ -26,6 +26,15 @@ pub(crate) struct Known<'a> {
 }
 
 pub(crate) fn expectation<'n>(desk: &Desk<'_>, node: &'n Node, known: &Known<'_>) -> Option<Placed<'n, Expectation>> {
+    if let [entry] = node.entries()
+        && entry.key == "gate"
+    {
+        desk.wrong(
+            Note::new(Rule::UnknownWord, entry.key_span, "a gate is no expectation: it comes before the load")
+                .help("write `gate:` by itself, above `load:`"),
+        );
+        return None;
+    }
     let (kind, value) = fields::kind(desk, node, EXPECTATIONS, "something that can be expected")?;
     let name = node.entries().first().map_or(node.span, |entry| entry.key_span);
     let body = value.unwrap_or(node);
@@ -75,7 +84,7 @@ fn fault(fields: &Fields<'_, '_>, key: &str, known: &Known<'_>) -> Option<Option
 fn decode(fields: &Fields<'_, '_>, kind: &str, known: &Known<'_>) -> Option<Expectation> {
     let (desk, names) = (fields.desk, known.names);
     let operation = |key: &str| fields.get(key).and_then(|node| operation_name(desk, node, names));
-    let edge = |key: &str| fields.get(key).and_then(|node| text::edge(desk, node, names));
+    let edge = |key: &str| fields.get(key).and_then(|node| edge::edge(desk, node, names));
     let duration = |key: &str| given(fields.get(key).map(|_| fields.duration(key)));
     Some(match kind {
         "breaker" => {
@@ -92,7 +101,7 @@ fn decode(fields: &Fields<'_, '_>, kind: &str, known: &Known<'_>) -> Option<Expe
         }
         "fast" => {
             let (of, during, latency) = (operation("of"), fault(fields, "during", known), fields.percentiles());
-            let while_open = given(fields.get("while_open").map(|node| text::edge(desk, node, names)));
+            let while_open = given(fields.get("while_open").map(|node| edge::edge(desk, node, names)));
             if latency.is_empty() && !fields.node.entries().iter().any(|e| e.key.starts_with('p')) {
                 desk.wrong(
                     Note::new(Rule::MissingKey, fields.node.span, "nothing says how fast")

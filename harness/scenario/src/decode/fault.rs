@@ -7,6 +7,7 @@ use squall_record::{Edge, EdgeKind};
 use super::{
     Placed,
     desk::Desk,
+    edge,
     fields::Fields,
     inject::{self, Acts},
     names::Names,
@@ -80,7 +81,7 @@ fn target(desk: &Desk<'_>, node: &Node, names: &Names) -> Option<Target> {
     }
     match text.parse::<Edge>() {
         Ok(pattern) if pattern.from == "*" || pattern.to == "*" => edges_like(desk, node, &pattern, names),
-        _ => text::edge(desk, node, names).map(|edge| Target::Edges(vec![edge])),
+        _ => edge::edge(desk, node, names).map(|edge| Target::Edges(vec![edge])),
     }
 }
 

@@ -8,6 +8,7 @@ pub(crate) mod fields;
 mod words;
 pub(crate) mod names;
 pub(crate) mod text;
+pub(crate) mod edge;
 pub(crate) mod process;
 pub(crate) mod service;
 pub(crate) mod operation;

@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 use super::{
     Placed,
     desk::Desk,
+    edge,
     fields::Fields,
     names::Names,
     process::{self, templates},
@@ -44,7 +45,7 @@ pub(crate) fn operation<'n>(desk: &Desk<'_>, entry: &'n Entry, names: &Names) ->
             end: span.start + offset + length,
             ..span
         };
-        let edge = text::edge_of_text(desk, &entry.key, part, names);
+        let edge = edge::edge_of_text(desk, &entry.key, part, names);
         let holds = text::expression(desk, &entry.value, &implies_scope);
         Some((edge?, holds?.0))
     });

@@ -4,6 +4,7 @@
 //! `sum(list)`, also written `list.sum()`, and, in invariants, `calls(route, class)`.
 
 pub(crate) mod references;
+pub(crate) mod stack;
 
 use std::{
     collections::BTreeMap,
@@ -16,6 +17,7 @@ use serde_json::Value as Json;
 
 use crate::model::Expression;
 use references::References;
+use stack::on_a_deep_stack;
 
 /// The longest expression, in bytes.
 pub const BYTES_MAX: usize = 2_000;
@@ -123,19 +125,6 @@ fn compile_here(text: &str) -> Result<Compiled, (String, Option<usize>)> {
         return Err((format!("its loops (`all`, `map`, …) nest more than {LOOPS_MAX} deep"), None));
     }
     Ok(Compiled { text: text.to_owned(), program, references })
-}
-
-/// Runs a computation where recursion has room: CEL's parser takes some 100 KiB a bracket when it is not optimised.
-fn on_a_deep_stack<T: Send>(compute: impl FnOnce() -> T + Send) -> T {
-    std::thread::scope(|scope| {
-        let thread = std::thread::Builder::new().stack_size(64 << 20).spawn_scoped(scope, compute);
-        match thread.map(|thread| thread.join()) {
-            Ok(Ok(value)) => value,
-            Ok(Err(panic)) => std::panic::resume_unwind(panic),
-            // Without a thread there is no memory left either.
-            Err(error) => panic!("no thread to compile an expression on: {error}"),
-        }
-    })
 }
 
 /// Where brackets nest deeper than they may, quotes respected.
