@@ -9,7 +9,7 @@
 //! ```
 //!
 //! The modules in reading order: [`run`](mod@run) (a service's `main`), [`config`] and [`policy`] (its environment), [`serve`](mod@serve),
-//! [`context`] (trace, correlation, deadline), [`extract`] and [`problem`] (requests and errors), [`client`] (calls),
+//! [`context`] (trace, correlation, deadline), [`extract`] and [`problem`] (requests and errors), [`openapi`] (their description), [`client`] (calls),
 //! [`store`], [`outbox`], [`metrics`], [`log`], [`mutant`].
 //!
 //! A whole service, and a call to it:
@@ -53,6 +53,7 @@ pub mod serve;
 pub mod context;
 pub mod extract;
 pub mod problem;
+pub mod openapi;
 pub mod client;
 pub mod store;
 pub mod outbox;

@@ -1,5 +1,6 @@
 //! The description of the HTTP surface, as `/openapi.json` gives it. A test holds it against the router.
 
+use chassis::openapi::{in_path, json_of, object, problem, problem_schema, schema};
 use serde_json::{Value, json};
 
 use crate::domain::{ITEMS_MAX, NAME_CHARS_MAX, QUANTITY_MAX, Status};
@@ -29,13 +30,13 @@ fn stock_paths() -> Value {
             "operationId": "stock",
             "summary": "Every SKU that ever arrived",
             "responses": { "200": { "description": "In the order of the SKUs", "content": {
-                "application/json": { "schema": { "type": "array", "items": { "$ref": "#/components/schemas/Stock" } } }
+                "application/json": { "schema": { "type": "array", "items": schema("Stock") } }
             } } }
         } },
         "/api/v1/stock/{sku}": { "get": {
             "operationId": "stock_of",
             "summary": "One SKU",
-            "parameters": [in_path("sku")],
+            "parameters": [named("sku")],
             "responses": {
                 "200": { "description": "Where its units are", "content": json_of("Stock") },
                 "404": problem("Nothing of it ever arrived"),
@@ -45,7 +46,7 @@ fn stock_paths() -> Value {
         "/api/v1/stock/{sku}/receipts/{receipt}": { "put": {
             "operationId": "receive",
             "summary": "Count a delivery, once per receipt",
-            "parameters": [in_path("sku"), in_path("receipt")],
+            "parameters": [named("sku"), named("receipt")],
             "requestBody": { "required": true, "content": json_of("Delivery") },
             "responses": {
                 "201": { "description": "Counted now", "content": json_of("Receipt") },
@@ -74,7 +75,7 @@ fn reservation_paths() -> Value {
             "get": {
                 "operationId": "reservation",
                 "summary": "The reservation of an order; a tombstone has no items",
-                "parameters": [in_path("order_id")],
+                "parameters": [named("order_id")],
                 "responses": {
                     "200": { "description": "Where it stands", "content": json_of("Reservation") },
                     "404": problem("Nothing is known of the order"),
@@ -84,7 +85,7 @@ fn reservation_paths() -> Value {
             "delete": {
                 "operationId": "release",
                 "summary": "Put back what an order holds, and refuse it from now on, known or not",
-                "parameters": [in_path("order_id")],
+                "parameters": [named("order_id")],
                 "responses": {
                     "200": { "description": "Released, now or before", "content": json_of("Ending") },
                     "409": problem("`reservation-committed`: its items are sold"),
@@ -95,7 +96,7 @@ fn reservation_paths() -> Value {
         "/api/v1/reservations/{order_id}/commit": { "post": {
             "operationId": "commit",
             "summary": "Sell what an order holds",
-            "parameters": [in_path("order_id")],
+            "parameters": [named("order_id")],
             "responses": {
                 "200": { "description": "Sold, now or before", "content": json_of("Ending") },
                 "404": problem("Nothing is known of the order"),
@@ -113,8 +114,8 @@ fn event_paths() -> Value {
             "summary": "Take an event of CloudEvents 1.0, structured or binary; once in effect per source and id",
             "description": "`order.confirmed` commits and `order.cancelled` releases; other types are ignored.",
             "requestBody": { "required": true, "content": {
-                "application/cloudevents+json": { "schema": { "$ref": "#/components/schemas/CloudEvent" } },
-                "application/json": { "schema": { "$ref": "#/components/schemas/OrderData" } }
+                "application/cloudevents+json": { "schema": schema("CloudEvent") },
+                "application/json": { "schema": schema("OrderData") }
             } },
             "responses": {
                 "204": { "description": "Taken, now or before, or of no concern here" },
@@ -127,7 +128,7 @@ fn event_paths() -> Value {
 }
 
 fn schemas() -> Value {
-    let name = json!({ "$ref": "#/components/schemas/Name" });
+    let name = schema("Name");
     let quantity = json!({ "type": "integer", "minimum": 1, "maximum": QUANTITY_MAX });
     let units = json!({ "type": "integer", "minimum": 0 });
     let item = json!({ "sku": name, "quantity": quantity });
@@ -141,12 +142,12 @@ fn schemas() -> Value {
         "Wish": object(json!({
             "order_id": name,
             "items": {
-                "type": "array", "minItems": 1, "maxItems": ITEMS_MAX, "items": { "$ref": "#/components/schemas/Item" }
+                "type": "array", "minItems": 1, "maxItems": ITEMS_MAX, "items": schema("Item")
             }
         })),
         "Reservation": object(json!({
             "order_id": name, "status": { "enum": Status::ALL.map(Status::word) },
-            "items": { "type": "array", "items": { "$ref": "#/components/schemas/Item" } }
+            "items": { "type": "array", "items": schema("Item") }
         })),
         "Ending": object(json!({
             "order_id": name, "status": { "enum": [Status::Committed.word(), Status::Released.word()] }
@@ -158,38 +159,15 @@ fn schemas() -> Value {
             "properties": {
                 "specversion": { "const": "1.0" }, "id": text, "source": text, "type": text,
                 "subject": { "type": "string", "description": "the order, where `data` does not name it" },
-                "data": { "$ref": "#/components/schemas/OrderData" }
+                "data": schema("OrderData")
             }
         },
-        "Problem": {
-            "type": "object",
-            "description": "RFC 9457",
-            "required": ["type", "title", "status"],
-            "properties": {
-                "type": { "type": "string", "format": "uri" }, "title": { "type": "string" },
-                "status": { "type": "integer" }, "detail": { "type": "string" }
-            }
-        }
+        "Problem": problem_schema("RFC 9457", json!({}))
     })
 }
 
-/// An object all of whose members are always there.
-fn object(properties: Value) -> Value {
-    let required: Vec<&String> = properties.as_object().into_iter().flat_map(|members| members.keys()).collect();
-    json!({ "type": "object", "required": required, "properties": properties })
-}
-
-fn in_path(name: &str) -> Value {
-    json!({ "name": name, "in": "path", "required": true, "schema": { "$ref": "#/components/schemas/Name" } })
-}
-
-fn json_of(schema: &str) -> Value {
-    json!({ "application/json": { "schema": { "$ref": format!("#/components/schemas/{schema}") } } })
-}
-
-fn problem(description: &str) -> Value {
-    let schema = json!({ "$ref": "#/components/schemas/Problem" });
-    json!({ "description": description, "content": { "application/problem+json": { "schema": schema } } })
+fn named(parameter: &str) -> Value {
+    in_path(parameter, schema("Name"))
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! The description of the HTTP surface, as `/openapi.json` gives it. A test holds it against the router.
 
+use chassis::openapi::{in_path, json_of, object, object_with_optional, problem, problem_schema, schema};
 use serde_json::{Value, json};
 
 use crate::{api::LIMIT_MAX, domain::Status};
@@ -101,7 +102,7 @@ fn find() -> Value {
         ],
         "responses": {
             "200": { "description": "The order, or the list", "content": { "application/json": { "schema": {
-                "oneOf": [{ "$ref": "#/components/schemas/Order" }, { "$ref": "#/components/schemas/Orders" }]
+                "oneOf": [schema("Order"), schema("Orders")]
             } } } },
             "404": problem("No order was placed under this key"),
             "422": problem("A parameter is not valid")
@@ -117,75 +118,54 @@ fn schemas() -> Value {
     let status = json!({ "enum": Status::ALL.map(Status::name) });
     let calls = json!({ "enum": crate::saga::Action::ALL.map(crate::saga::Action::name) });
     json!({
-        "Item": object(json!({ "sku": text, "quantity": { "type": "integer", "minimum": 1 } }), &[]),
+        "Item": object(json!({ "sku": text, "quantity": { "type": "integer", "minimum": 1 } })),
         "OrderRequest": object(json!({
             "customer_id": text,
-            "items": { "type": "array", "minItems": 1, "items": { "$ref": "#/components/schemas/Item" } },
+            "items": { "type": "array", "minItems": 1, "items": schema("Item") },
             "payment_method": text
-        }), &[]),
+        })),
         "Order": object(json!({
             "order_id": text, "status": status, "customer_id": text,
-            "items": { "type": "array", "items": { "$ref": "#/components/schemas/Item" } },
+            "items": { "type": "array", "items": schema("Item") },
             "payment_method": text, "amount": amount, "currency": text,
-            "cause": { "oneOf": [{ "type": "null" }, { "$ref": "#/components/schemas/Cause" }] },
+            "cause": { "oneOf": [{ "type": "null" }, schema("Cause")] },
             "needs_attention": { "type": "boolean" }, "trace_id": text, "correlation_id": text,
             "created_at_ms": time, "ended_at_ms": { "type": ["integer", "null"] }
-        }), &[]),
-        "Cause": object(json!({
+        })),
+        "Cause": object_with_optional(json!({
             "why": { "enum": ["refused", "unreachable", "requested"] }, "step": { "enum": ["reserve", "charge"] },
-            "refusal": { "$ref": "#/components/schemas/Refusal" }
+            "refusal": schema("Refusal")
         }), &["step", "refusal"]),
         "Refusal": object(json!({
             "status": { "type": "integer" }, "problem": text, "detail": text, "sku": { "type": ["string", "null"] },
             "after_doubt": { "type": "boolean" }
-        }), &[]),
+        })),
         "Orders": object(json!({
-            "orders": { "type": "array", "items": { "$ref": "#/components/schemas/Order" } },
+            "orders": { "type": "array", "items": schema("Order") },
             "next_cursor": { "type": ["string", "null"] }
-        }), &[]),
+        })),
         "Saga": object(json!({
             "order_id": text,
-            "entries": { "type": "array", "items": { "$ref": "#/components/schemas/Entry" } }
-        }), &[]),
-        "Entry": object(json!({
+            "entries": { "type": "array", "items": schema("Entry") }
+        })),
+        "Entry": object_with_optional(json!({
             "entry": { "enum": ["intent", "result", "undo_began", "confirmed", "cancelled"] },
             "call": calls,
             "outcome": { "enum": ["done", "refused", "nothing_sent", "indeterminate"] },
-            "refusal": { "$ref": "#/components/schemas/Refusal" },
+            "refusal": schema("Refusal"),
             "idempotency_key": text, "times": count, "first_at_ms": time, "last_at_ms": time
         }), &["call", "outcome", "refusal", "idempotency_key"]),
         "Summary": object(json!({
             "confirmed": count, "cancelled": count, "pending": count, "needs_attention": count,
             "confirmed_total": amount, "confirmed_quantity": count
-        }), &[]),
-        "Problem": {
-            "type": "object",
-            "description": "RFC 9457; with `order_id` and `order_status` wherever an order exists",
-            "required": ["type", "title", "status"],
-            "properties": {
-                "type": { "type": "string", "format": "uri" }, "title": text, "status": { "type": "integer" },
-                "detail": text, "order_id": text, "order_status": status, "sku": text, "reason": text, "callee": text
-            }
-        }
+        })),
+        "Problem": problem_schema(
+            "RFC 9457; with `order_id` and `order_status` wherever an order exists",
+            json!({ "order_id": text, "order_status": status, "sku": text, "reason": text, "callee": text })
+        )
     })
 }
 
-/// An object whose members are always there, but for the `optional` ones.
-fn object(properties: Value, optional: &[&str]) -> Value {
-    let members = properties.as_object().into_iter().flat_map(|members| members.keys());
-    let required: Vec<&String> = members.filter(|name| !optional.contains(&name.as_str())).collect();
-    json!({ "type": "object", "required": required, "properties": properties })
-}
-
 fn order_id() -> Value {
-    json!({ "name": "order_id", "in": "path", "required": true, "schema": { "type": "string" } })
-}
-
-fn json_of(schema: &str) -> Value {
-    json!({ "application/json": { "schema": { "$ref": format!("#/components/schemas/{schema}") } } })
-}
-
-fn problem(description: &str) -> Value {
-    let schema = json!({ "$ref": "#/components/schemas/Problem" });
-    json!({ "description": description, "content": { "application/problem+json": { "schema": schema } } })
+    in_path("order_id", json!({ "type": "string" }))
 }

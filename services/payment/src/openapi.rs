@@ -1,5 +1,6 @@
 //! The description of the HTTP surface, as `/openapi.json` gives it. A test holds it against the router.
 
+use chassis::openapi::{in_path, json_of, object, problem, problem_schema, schema};
 use serde_json::{Value, json};
 
 use crate::domain::{AMOUNT_MAX, Method, NAME_CHARS_MAX, Status};
@@ -24,7 +25,7 @@ fn paths() -> Value {
             "operationId": "charge",
             "summary": "Charge a payment method for an order, once per idempotency key",
             "parameters": [{
-                "name": "Idempotency-Key", "in": "header", "required": true, "schema": { "$ref": "#/components/schemas/Name" }
+                "name": "Idempotency-Key", "in": "header", "required": true, "schema": schema("Name")
             }],
             "requestBody": { "required": true, "content": json_of("Charge") },
             "responses": {
@@ -68,7 +69,7 @@ fn paths() -> Value {
 }
 
 fn schemas() -> Value {
-    let name = json!({ "$ref": "#/components/schemas/Name" });
+    let name = schema("Name");
     let amount = json!({ "type": "integer", "minimum": 1, "maximum": AMOUNT_MAX, "description": "in minor units" });
     let sum = json!({ "type": "integer", "minimum": 0, "description": "in minor units" });
     let currency = json!({ "type": "string", "pattern": "^[A-Z]{3}$", "description": "an ISO 4217 code" });
@@ -94,35 +95,12 @@ fn schemas() -> Value {
             })) }
         })),
         "Summary": object(json!({ "captured": sum, "refunded": sum, "payments": count, "voided": count })),
-        "Problem": {
-            "type": "object",
-            "description": "RFC 9457",
-            "required": ["type", "title", "status"],
-            "properties": {
-                "type": { "type": "string", "format": "uri" }, "title": { "type": "string" },
-                "status": { "type": "integer" }, "detail": { "type": "string" }
-            }
-        }
+        "Problem": problem_schema("RFC 9457", json!({}))
     })
 }
 
-/// An object all of whose members are always there.
-fn object(properties: Value) -> Value {
-    let required: Vec<&String> = properties.as_object().into_iter().flat_map(|members| members.keys()).collect();
-    json!({ "type": "object", "required": required, "properties": properties })
-}
-
 fn order_id() -> Value {
-    json!({ "name": "order_id", "in": "path", "required": true, "schema": { "$ref": "#/components/schemas/Name" } })
-}
-
-fn json_of(schema: &str) -> Value {
-    json!({ "application/json": { "schema": { "$ref": format!("#/components/schemas/{schema}") } } })
-}
-
-fn problem(description: &str) -> Value {
-    let schema = json!({ "$ref": "#/components/schemas/Problem" });
-    json!({ "description": description, "content": { "application/problem+json": { "schema": schema } } })
+    in_path("order_id", schema("Name"))
 }
 
 #[cfg(test)]
