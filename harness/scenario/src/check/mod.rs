@@ -6,6 +6,7 @@
 mod templates;
 mod requests;
 mod addresses;
+mod databases;
 mod sagas;
 mod faults;
 mod timing;
@@ -19,6 +20,7 @@ pub(crate) fn check_system(desk: &Desk<'_>, names: &Names, system: &system::Deco
     for service in &system.services {
         addresses::check(desk, service, system);
         templates::check_service(desk, service, system);
+        databases::check(desk, service);
     }
     addresses::check_fixed(desk, system);
     templates::check_backing(desk, system);

@@ -1,6 +1,6 @@
 //! Templates of services: every name is one that the engine gives them.
 
-use super::Both;
+use super::{Both, databases};
 use crate::{
     decode::{Placed, desk::Desk, system::Decoded, text::word_at},
     mistake::{Note, Rule},
@@ -11,7 +11,6 @@ use crate::{
 };
 
 const ADDRESS: [&str; 4] = ["url", "host", "port", "address"];
-const DATABASE: [&str; 7] = ["url", "path", "host", "port", "user", "password", "name"];
 
 /// What a service's templates see.
 struct Scope<'a> {
@@ -19,12 +18,15 @@ struct Scope<'a> {
     /// The service as it is written: what is wrong with a part is no reason to call it unknown.
     node: &'a Node,
     vars: Vec<&'a str>,
+    /// What its database has, on some backend.
+    database: Vec<&'static str>,
 }
 
 impl<'a> Scope<'a> {
     fn of(placed: &'a Placed<'_, Service>, system: &'a Decoded<'_>) -> Scope<'a> {
         let vars = system.vars.keys().map(String::as_str).collect();
-        Scope { service: &placed.value.name, node: placed.node, vars }
+        let database = databases::parts(placed.value.database.as_ref());
+        Scope { service: &placed.value.name, node: placed.node, vars, database }
     }
 
     fn keys(&self, path: &[&str]) -> Vec<&'a str> {
@@ -69,8 +71,9 @@ fn told<'a>(
     seen: &[Used],
 ) {
     for (to, given) in callees {
-        let mentioned =
-            seen.iter().any(|used| used.name == group && used.fields.first().is_none_or(|field| field == to));
+        let mentioned = seen
+            .iter()
+            .any(|used| used.name == group && used.fields.first().is_none_or(|field| field == to) && tells_where(used));
         if *given != Given::InTemplate || mentioned {
             continue;
         }
@@ -89,6 +92,11 @@ fn told<'a>(
             )),
         );
     }
+}
+
+/// Whether this part of a callee leads to it; its policy does not.
+fn tells_where(used: &Used) -> bool {
+    used.fields.get(1).is_none_or(|field| ADDRESS.contains(&field.as_str()))
 }
 
 /// The places of a service that hold templates.
@@ -132,8 +140,11 @@ fn check_name(desk: &Desk<'_>, node: &Node, text: &str, used: &Used, scope: &Sco
         "database" if scope.node.get("database").is_none() => {
             unknown(format!("`{}` has no database", scope.service), Vec::new(), first);
         }
-        "database" if !DATABASE.contains(&first) => {
-            unknown("no such part of a database".to_owned(), DATABASE.to_vec(), first)
+        "database" if !databases::PARTS.contains(&first) => {
+            unknown("no such part of a database".to_owned(), scope.database.clone(), first)
+        }
+        "database" if !scope.database.contains(&first) => {
+            unknown(format!("the database of `{}` has none", scope.service), scope.database.clone(), first)
         }
         "files" => {
             let files = scope.keys(&["process", "files"]);

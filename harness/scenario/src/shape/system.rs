@@ -154,7 +154,7 @@ pub(crate) static DATABASE: Shape = Shape {
         key(
             "variables",
             Form::Map(&Form::Template),
-            "Several variables; templates see `database.url`, `.path`, `.host`, `.port`, `.user`, `.password`, `.name`.",
+            "Several variables; templates see `database.url`, `.path`, `.host`, `.port`, `.address`, `.user`, `.password`, `.name`.",
         ),
         key(
             "process",
