@@ -6,7 +6,7 @@ use squall_proxy::Route;
 use squall_record::{Backend, CLIENT, Edge, EdgeKind, Link, Plan, PlannedFault, Seed, Window};
 use squall_scenario::{
     Loaded,
-    model::{Call, Fault, Given, Inject, Scenario, Service, System, Target, When},
+    model::{Call, DatabaseKind, Fault, Given, Inject, Scenario, Service, System, Target, When},
 };
 
 /// The least time without a state-changing call that counts as quiet, where no gap or cool-down is declared.
@@ -73,6 +73,13 @@ fn refuse(system: &System, scenario: &Scenario, backend: Backend) -> Result<(), 
         if service.process.is_none() {
             let name = &service.name;
             return Err(format!("service `{name}` does not say how it runs as a process: give it a `process:`"));
+        }
+        if service.database.as_ref().is_some_and(|database| database.process == DatabaseKind::Postgres) {
+            let name = &service.name;
+            return Err(format!(
+                "service `{name}` has PostgreSQL as a process, which squall does not start: name a backing service \
+                 that is one, or `sqlite`, under `database: {{ process: … }}`"
+            ));
         }
     }
     for backing in &system.backing {

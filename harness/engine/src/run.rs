@@ -126,7 +126,7 @@ impl Run {
         let root = self.root()?;
         let (folder, journal) = (Arc::clone(&self.folder), Arc::clone(&self.journal));
         let processes =
-            Processes::new(loaded.clone(), root, folder, journal, Arc::clone(progress), options.ready_within)?;
+            Processes::new(loaded.clone(), root, folder, journal, Arc::clone(progress), options.ready_within).await?;
         let system: Arc<dyn System> = Arc::new(processes);
         let system = Arc::clone(self.started.system.get_or_init(|| system));
         system.build().await?;

@@ -160,6 +160,7 @@ fn database_names(
             names.insert("name".to_owned(), json!(service.name));
             Value::Object(names)
         }
+        // Neither is there as a process; the plan refuses the second.
         DatabaseKind::None | DatabaseKind::Postgres => json!({}),
     }
 }

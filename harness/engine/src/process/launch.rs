@@ -9,7 +9,9 @@ use std::{
 };
 
 use serde_json::{Value, json};
-use squall_scenario::model::{Backing, FileText, Process, Ready, RenderedFile, Scenario, Service, System, Template};
+use squall_scenario::model::{
+    Backing, DatabaseKind, FileText, Process, Ready, RenderedFile, Scenario, Service, System, Template,
+};
 
 use super::{
     child::Program,
@@ -71,7 +73,9 @@ impl Place<'_> {
         self.render_files(&name, &process.files, &files, &mut names)?;
 
         let mut env = environment::address_variables(service, instance, at, wiring)?;
-        let own = service.database.iter().map(|database| &database.variables);
+        // Where there is none, nothing is said of it: a service may do without as a process, and not as a container.
+        let databases = service.database.iter().filter(|database| database.process != DatabaseKind::None);
+        let own = databases.map(|database| &database.variables);
         let own = own.chain([&service.env, &process.env]).chain(self.scenario.env.get(&service.name));
         for variables in own {
             env.extend(rendered_variables(&name, variables, &names)?);

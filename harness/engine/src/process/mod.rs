@@ -4,6 +4,7 @@ pub(crate) mod supervisor;
 pub(crate) mod leader;
 pub(crate) mod child;
 pub(crate) mod ports;
+pub(crate) mod claims;
 pub(crate) mod log;
 pub(crate) mod environment;
 pub(crate) mod build;

@@ -20,12 +20,13 @@ use squall_scenario::{
 use tokio::{
     sync::watch,
     task::JoinSet,
-    time::{Instant, timeout},
+    time::{Instant, sleep, timeout},
 };
 
 use super::{
     build,
     child::{End, Program},
+    claims::{self, Claim},
     launch::{Launch, Place},
     leader::Leader,
     log,
@@ -41,6 +42,8 @@ use crate::{
 
 /// How long a program may take to end after SIGTERM when the run is over.
 const STOP_PATIENCE: Duration = Duration::from_millis(500);
+/// How long a fixed address may still be taken when no other run has it.
+const FREED_WITHIN: Duration = Duration::from_secs(1);
 /// How long a stopped process may take to be seen stopped.
 const STOPPED_WITHIN: Duration = Duration::from_secs(1);
 
@@ -60,6 +63,8 @@ struct Inner {
     lives: Mutex<BTreeMap<Instance, Life>>,
     died: Mutex<Vec<(Instance, String)>>,
     stopping: AtomicBool,
+    /// Kept until nothing of this run listens any more.
+    _claims: Vec<Claim>,
 }
 
 /// One life of an instance: from a start to an end.
@@ -78,8 +83,8 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Processes {
-    /// Reserves a port for each instance. Nothing is started yet.
-    pub(crate) fn new(
+    /// Reserves a port for each instance, once every fixed address is this run's. Nothing is started yet.
+    pub(crate) async fn new(
         loaded: Loaded,
         root: PathBuf,
         folder: Arc<RunFolder>,
@@ -87,9 +92,10 @@ impl Processes {
         progress: Arc<dyn Progress>,
         ready_within: Duration,
     ) -> Result<Self, Failed> {
+        let claims = claims::all(&loaded.system, progress.as_ref()).await?;
         let mut ports = BTreeMap::new();
         for service in &loaded.system.services {
-            ports.insert(service.name.clone(), reserve(service)?);
+            ports.insert(service.name.clone(), reserve(service).await?);
         }
         for backing in &loaded.system.backing {
             ports.insert(backing.name.clone(), vec![any_port(&backing.name)?]);
@@ -106,6 +112,7 @@ impl Processes {
             lives: Mutex::default(),
             died: Mutex::default(),
             stopping: AtomicBool::new(false),
+            _claims: claims,
         })))
     }
 
@@ -279,9 +286,17 @@ impl Processes {
     }
 }
 
-fn reserve(service: &Service) -> Result<Vec<Port>, Failed> {
+async fn reserve(service: &Service) -> Result<Vec<Port>, Failed> {
     if let Listen::Fixed(at) = service.listen {
-        let port = Port::fixed(at).map_err(|why| {
+        // What a killed run leaves behind is gone in a moment.
+        let patience = Instant::now() + FREED_WITHIN;
+        let port = loop {
+            match Port::fixed(at) {
+                Err(_) if Instant::now() < patience => sleep(Duration::from_millis(20)).await,
+                port => break port,
+            }
+        };
+        let port = port.map_err(|why| {
             let name = &service.name;
             Failed(format!("service `{name}` always listens on `{at}`, which cannot be had: {why}; end what listens there, or let squall choose the port (`listen`)"))
         })?;
