@@ -36,4 +36,4 @@ pub mod cli;
 
 pub use facade::{Play, Played, scenario};
 pub use squall_record::{Backend, Seed};
-pub use squall_verdict::{Status, Verdict};
+pub use squall_verdict::{CheckVerdict, State, Status, Verdict};

@@ -98,11 +98,14 @@ pub struct Settings {
     pub runs: Option<PathBuf>,
     /// Whether the services' data stays.
     pub keep: bool,
+    /// Whether a machine that is too busy to start the load on time is no reason to stop. Checks that ask for times
+    /// are inconclusive then.
+    pub whatever_the_time: bool,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Settings { seed: None, backend: Backend::Process, runs: None, keep: false }
+        Settings { seed: None, backend: Backend::Process, runs: None, keep: false, whatever_the_time: false }
     }
 }
 
@@ -180,6 +183,7 @@ pub async fn play(
     options.backend = settings.backend;
     options.seed = settings.seed;
     options.keep = settings.keep;
+    options.tolerate_late_starts = settings.whatever_the_time;
     let once = || {
         let Subject { system, scenario, loaded, .. } = subject.clone();
         squall_engine::run(system, scenario, loaded, options.clone(), progress.clone(), interrupt.clone())

@@ -79,8 +79,13 @@ async fn play_all(args: Run, entries: Vec<Entry>) -> Exit {
 
     let mut playing = JoinSet::new();
     for (index, entry) in entries.into_iter().enumerate() {
-        let settings =
-            Settings { seed: args.seed.map(Seed), backend: args.backend.into(), runs: None, keep: args.keep };
+        let settings = Settings {
+            seed: args.seed.map(Seed),
+            backend: args.backend.into(),
+            runs: None,
+            keep: args.keep,
+            whatever_the_time: false,
+        };
         let (jobs, interrupt, screen) = (jobs.clone(), interrupt.clone(), screen.clone());
         playing.spawn(async move {
             let permit = jobs.acquire_owned().await;
