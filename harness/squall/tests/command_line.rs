@@ -49,7 +49,7 @@ fn a_run_holds_and_its_record_is_judged_the_same_anywhere() {
 fn what_is_wrong_in_a_file_is_shown_and_nothing_is_started() {
     let lab = Lab::new();
     lab.edit(SCENARIO, "desk -> members", "desk -> membrs");
-    lab.edit(SCENARIO, "for: 4s", "for: 4");
+    lab.edit(SCENARIO, "for: 3s", "for: 3");
     for command in ["run", "check", "list"] {
         let output = lab.output(&[command, SCENARIO]);
         assert_exit(&output, 2);
@@ -145,7 +145,7 @@ fn a_program_that_is_missing_ends_in_exit_4_by_name() {
 #[test]
 fn an_interrupt_heals_cleans_and_leaves_a_record_that_says_so() {
     let lab = Lab::new();
-    lab.edit(SCENARIO, "for: 4s", "for: 60s");
+    lab.edit(SCENARIO, "for: 3s", "for: 60s");
     let mut squall = lab.start(&["run", SCENARIO]);
     lab.wait_until("the load", |lab| lab.record().contains(r#""phase_began":{"phase":"load"}"#));
     interrupt(squall.id());
@@ -158,7 +158,7 @@ fn an_interrupt_heals_cleans_and_leaves_a_record_that_says_so() {
 #[test]
 fn a_second_interrupt_exits_at_once_and_still_leaves_nothing_running() {
     let lab = Lab::new();
-    lab.edit(SCENARIO, "for: 4s", "for: 60s");
+    lab.edit(SCENARIO, "for: 3s", "for: 60s");
     let mut squall = lab.start(&["run", SCENARIO]);
     lab.wait_until("the load", |lab| lab.record().contains(r#""phase_began":{"phase":"load"}"#));
     interrupt(squall.id());

@@ -31,7 +31,7 @@ fn with_grandchildren() -> Lab {
         &format!("run: [{program}, members.py]"),
         &format!("run: [sh, -c, \"{program} members.py; true\"]"),
     );
-    lab.edit(SCENARIO, "for: 4s", "for: 60s");
+    lab.edit(SCENARIO, "for: 3s", "for: 60s");
     lab
 }
 

@@ -1,4 +1,7 @@
-"""The shelf: how many copies of a book there are, and which loan took one. Told its port on the command line."""
+"""The shelf: how many copies of a book there are, and which loan took one. Told its port on the command line.
+
+A loan is named in the header X-Loan or at the end of the path.
+"""
 
 import sys
 import threading
@@ -14,11 +17,15 @@ returned = set()
 def stock(match, _headers, body):
     with lock:
         copies.setdefault(match["book"], body["copies"])
-    return 200, {"book": match["book"], "copies": copies[match["book"]]}
+        return 200, {"book": match["book"], "copies": copies[match["book"]]}
+
+
+def loan_of(match, headers):
+    return match["loan"] or headers["X-Loan"]
 
 
 def take(match, headers, _body):
-    loan = headers["X-Loan"]
+    loan = loan_of(match, headers)
     with lock:
         if loan in returned:
             return 409, {"error": "this loan was given up"}
@@ -30,8 +37,8 @@ def take(match, headers, _body):
     return 201, {"loan": loan}
 
 
-def give_back(_match, headers, _body):
-    loan = headers["X-Loan"]
+def give_back(match, headers, _body):
+    loan = loan_of(match, headers)
     with lock:
         returned.add(loan)
         book = taken.pop(loan, None)
@@ -45,9 +52,11 @@ def summary(*_):
         return 200, {"copies": sum(copies.values()), "taken": len(taken)}
 
 
+TAKING = r"/shelf/(?P<book>\w+)/takings(/(?P<loan>[\w-]+))?"
+
 serve("127.0.0.1", int(sys.argv[sys.argv.index("--port") + 1]), [
     ("PUT", r"/shelf/(?P<book>\w+)", stock),
-    ("POST", r"/shelf/(?P<book>\w+)/takings", take),
-    ("DELETE", r"/shelf/(?P<book>\w+)/takings", give_back),
+    ("PUT", TAKING, take),
+    ("DELETE", TAKING, give_back),
     ("GET", r"/shelf", summary),
 ])
