@@ -2,13 +2,14 @@
 //!
 //! `LISTEN` is where it listens, `FILE` where entries are kept, `UPSTREAM` the ledger that it passes them on to.
 //! `PUT /entries/ID`, `GET /entries/ID`, `GET /entries` (how many), `GET /readyz`;
-//! `PUT /end` ends it as a crash would.
+//! `PUT /end` ends it as a crash would. With `ALONE` set it refuses to share its port, as a program without
+//! SO_REUSEADDR does.
 
 #![expect(clippy::disallowed_methods, reason = "it is a program of its own, on sockets and threads")]
 #![expect(clippy::print_stdout, reason = "its output is its log")]
 
 use std::{
-    collections::BTreeMap,
+    collections::BTreeSet,
     env, fs,
     io::{BufRead, BufReader, Read, Write},
     net::{TcpListener, TcpStream},
@@ -16,11 +17,18 @@ use std::{
     time::Duration,
 };
 
-/// What the ledger holds, in memory and in its file.
+/// Where the entries are kept: in a file that several instances share.
 struct Ledger {
-    entries: Mutex<BTreeMap<String, String>>,
-    file: Option<String>,
+    file: String,
+    writing: Mutex<()>,
     upstream: Option<String>,
+}
+
+impl Ledger {
+    fn entries(&self) -> BTreeSet<String> {
+        let kept = fs::read_to_string(&self.file).unwrap_or_default();
+        kept.lines().filter_map(|line| line.split_once(' ')).map(|(id, _)| id.to_owned()).collect()
+    }
 }
 
 /// A request, as far as the ledger reads it.
@@ -33,18 +41,22 @@ struct Request {
 
 fn main() -> std::io::Result<()> {
     let listen = env::var("LISTEN").expect("`LISTEN` says where to listen");
-    let file = env::var("FILE").ok();
-    let kept = file.as_ref().and_then(|file| fs::read_to_string(file).ok()).unwrap_or_default();
-    let entries =
-        kept.lines().filter_map(|line| line.split_once(' ')).map(|(id, body)| (id.to_owned(), body.to_owned()));
+    let file = env::var("FILE").expect("`FILE` says where to keep entries");
     let upstream = env::var("UPSTREAM").ok().map(|url| url.trim_start_matches("http://").to_owned());
-    let ledger = Arc::new(Ledger { entries: Mutex::new(entries.collect()), file, upstream });
-    let listener = TcpListener::bind(listen)?;
+    let ledger = Arc::new(Ledger { file, writing: Mutex::default(), upstream });
+    let listener = if env::var_os("ALONE").is_some() { bind_alone(&listen)? } else { TcpListener::bind(listen)? };
     for stream in listener.incoming() {
         let (stream, ledger) = (stream?, Arc::clone(&ledger));
         std::thread::spawn(move || serve(&ledger, stream));
     }
     Ok(())
+}
+
+fn bind_alone(listen: &str) -> std::io::Result<TcpListener> {
+    let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None)?;
+    socket.bind(&listen.parse::<std::net::SocketAddr>().expect("`LISTEN` is an address").into())?;
+    socket.listen(128)?;
+    Ok(socket.into())
 }
 
 fn serve(ledger: &Ledger, stream: TcpStream) {
@@ -87,12 +99,10 @@ fn answer(ledger: &Ledger, request: &Request) -> (u16, String) {
     let path = request.path.split('?').next().unwrap_or_default();
     match (request.method.as_str(), path, path.strip_prefix("/entries/")) {
         ("GET", "/readyz", _) => (200, "{}".to_owned()),
-        ("GET", "/entries", _) => {
-            (200, format!("{{\"count\":{}}}", ledger.entries.lock().expect("held briefly").len()))
-        }
-        ("GET", _, Some(id)) => match ledger.entries.lock().expect("held briefly").get(id) {
-            Some(_) => (200, format!("{{\"id\":\"{id}\",\"status\":\"done\"}}")),
-            None => (404, "{}".to_owned()),
+        ("GET", "/entries", _) => (200, format!("{{\"count\":{}}}", ledger.entries().len())),
+        ("GET", _, Some(id)) => match ledger.entries().contains(id) {
+            true => (200, format!("{{\"id\":\"{id}\",\"status\":\"done\"}}")),
+            false => (404, "{}".to_owned()),
         },
         ("PUT", _, Some(id)) => put(ledger, id, request),
         ("PUT", "/end", _) => {
@@ -110,14 +120,13 @@ fn put(ledger: &Ledger, id: &str, request: &Request) -> (u16, String) {
     {
         return (502, "{}".to_owned());
     }
-    let mut entries = ledger.entries.lock().expect("held briefly");
-    if let Some(file) = &ledger.file
-        && !entries.contains_key(id)
-    {
-        let mut file = fs::OpenOptions::new().create(true).append(true).open(file).expect("its file opens");
-        writeln!(file, "{id} {}", request.body).expect("its file can be written");
+    let _writing = ledger.writing.lock().expect("held briefly");
+    let is_new = !ledger.entries().contains(id);
+    if is_new {
+        let mut file = fs::OpenOptions::new().create(true).append(true).open(&ledger.file).expect("its file opens");
+        file.write_all(format!("{id} {}\n", request.body).as_bytes()).expect("its file can be written");
     }
-    let status = if entries.insert(id.to_owned(), request.body.clone()).is_some() { 200 } else { 201 };
+    let status = if is_new { 201 } else { 200 };
     (status, format!("{{\"id\":\"{id}\",\"status\":\"done\"}}"))
 }
 

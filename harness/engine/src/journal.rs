@@ -24,7 +24,7 @@ use tokio::{sync::watch, time::Instant};
 use crate::wire::Wire;
 
 /// How many facts may wait for the writer.
-const WAITING_AT_MOST: usize = 65_536;
+const WAITING_AT_MOST: usize = 16_384;
 
 /// The open record of a run.
 pub(crate) struct Journal {

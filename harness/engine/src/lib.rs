@@ -7,7 +7,27 @@
 //!                             └────────── facts ───────────┴──▶ journal ──▶ record.ndjson
 //! ```
 //!
-//! It knows no service: all it knows of a system is in that system's file.
+//! It knows no service: all it knows of a system is in that system's file. It prints nothing: [`Progress`]
+//! is told, and the record has the evidence.
+//!
+//! Modules in reading order:
+//! - [`error`], [`interrupt`], [`progress`]: how a run is watched and stopped, and what can keep it from a record;
+//! - `plan`: what a run sets out to do, pure;
+//! - `folder`, `wire`, `journal`: where facts go, and what is open right now;
+//! - `backend`, `process`: where the system runs; as processes: supervised, on ports of their own;
+//! - `proxies`: one on each edge;
+//! - `client`, `operation`, `load`, `gate`: what a client does, and when;
+//! - `faults`: by time and by event;
+//! - `reads`, `settle`: waiting until nothing goes on, and reading twice;
+//! - `run`: the phases;
+//! - [`mod@clean`]: undoing what a killed run left.
+//!
+//! ```
+//! // A folder in which nothing was ever run is clean already.
+//! let cleaned = squall_engine::clean("target/no-runs-here".as_ref())?;
+//! assert_eq!(cleaned, squall_engine::Cleaned::default());
+//! # Ok::<(), std::io::Error>(())
+//! ```
 
 #![expect(
     clippy::disallowed_methods,

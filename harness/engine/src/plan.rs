@@ -214,3 +214,119 @@ fn known_calls(loaded: &Loaded) -> impl Iterator<Item = &Call> {
 pub(crate) fn client_edge(service: &str) -> Edge {
     Edge::calls(CLIENT, service)
 }
+
+#[cfg(test)]
+mod tests {
+    use squall_record::Source;
+
+    use super::*;
+
+    const SYSTEM: &str = "
+schema: 1
+system: shop
+services:
+  gateway:
+    process: { run: [gateway] }
+    listen: LISTEN
+    ready: tcp
+    instances: 2
+    calls:
+      order: { variable: UPSTREAM, serves: [/orders, /carts] }
+      stock: { variable: UPSTREAM, serves: [/stock] }
+      cache: { variable: CACHE }
+    events:
+      stock: { variable: EVENTS, call: POST stock /events }
+  order: { process: { run: [order] }, listen: LISTEN, ready: tcp }
+  stock: { process: { run: [stock] }, listen: LISTEN, ready: tcp }
+backing:
+  cache: { process: { run: [cache, '{{ port }}'] }, ready: tcp }
+operations:
+  buy: { call: 'POST gateway /orders/{id}', with: { id: '{{ uuid() }}' }, succeeded: status == 201 }
+  look: { call: GET gateway /orders/all, succeeded: status == 200 }
+reads:
+  stock: GET stock /stock
+invariants:
+  some: stock != null
+";
+
+    fn loaded(faults: &str) -> Loaded {
+        let scenario = format!(
+            "schema: 1\nscenario: s\ntitle: t\nsystem: system.yaml\nseed: 1\nload: [buy: {{ rate: 5/s, for: 9s }}]\n{faults}\nexpect: [invariant: some]\n"
+        );
+        let source = |name: &str, text: &str| Source { name: name.to_owned(), text: text.to_owned() };
+        squall_scenario::load(&source("system.yaml", SYSTEM), &source("s.yaml", &scenario))
+            .unwrap_or_else(|mistakes| panic!("{mistakes}"))
+    }
+
+    fn planned(faults: &str) -> Course {
+        plan(&loaded(faults), None, Backend::Process).unwrap()
+    }
+
+    #[test]
+    fn each_instance_of_a_caller_has_listeners_of_its_own_and_a_gateway_one_for_what_it_leads_to() {
+        let course = planned("");
+        let shown: Vec<String> = course
+            .listeners
+            .iter()
+            .map(|listener| {
+                let leads = listener.leads.iter().map(|lead| format!("{} {}", lead.edge, lead.prefix));
+                format!("{}/{}: {}", listener.id, listener.caller, leads.collect::<Vec<_>>().join(", "))
+            })
+            .collect();
+        assert_eq!(
+            shown,
+            [
+                "0/0: client -> gateway ",
+                "1/0: gateway -> order /orders, gateway -> order /carts, gateway -> stock /stock",
+                "2/0: gateway -> cache ",
+                "3/0: gateway ~> stock ",
+                "4/1: gateway -> order /orders, gateway -> order /carts, gateway -> stock /stock",
+                "5/1: gateway -> cache ",
+                "6/1: gateway ~> stock ",
+            ]
+        );
+        let of_gateway = course.plan.links.iter().filter(|link| link.id == 1).map(|link| link.edge.to_string());
+        assert_eq!(of_gateway.collect::<Vec<_>>(), ["gateway -> order", "gateway -> stock"]);
+    }
+
+    #[test]
+    fn a_fault_is_on_every_link_of_its_edges() {
+        let course = planned(
+            "faults:
+  - { name: down, on: gateway -> cache, inject: refuse, from: 1s, for: 1s }
+  - { name: cut, on: { between: [[gateway], [stock]] }, inject: partition, from: 1s, for: 1s }
+  - { name: dead, on: order, inject: { kill: { restart_after: 1s } }, from: 1s }",
+        );
+        let on: Vec<_> = course.plan.faults.iter().map(|fault| (fault.name.as_str(), fault.links.clone())).collect();
+        assert_eq!(on, [("down", vec![2, 5]), ("cut", vec![1, 3, 4, 6]), ("dead", Vec::new())]);
+    }
+
+    #[test]
+    fn the_most_specific_route_comes_first() {
+        let routes = routes(&loaded(""), &client_edge("gateway"));
+        let names: Vec<&str> = routes.iter().map(|route| route.name.as_str()).collect();
+        assert_eq!(names, ["GET gateway /orders/all", "POST gateway /orders/{id}"]);
+    }
+
+    #[test]
+    fn quiet_is_as_long_as_the_longest_gap_or_cool_down() {
+        let mut loaded = loaded("");
+        assert_eq!(plan(&loaded, None, Backend::Process).unwrap().plan.quiet_us, 500_000);
+        loaded.system.services[0].calls[0].attempts = Some(squall_scenario::model::Attempts {
+            at_most: 3,
+            first_gap_at_least: None,
+            longest_gap: Some(Duration::from_secs(3)),
+        });
+        assert_eq!(plan(&loaded, None, Backend::Process).unwrap().plan.quiet_us, 3_000_000);
+    }
+
+    #[test]
+    fn what_a_backend_lacks_is_refused_by_name() {
+        let refused = plan(&loaded(""), None, Backend::Container).unwrap_err();
+        assert_eq!(refused, "the container backend does not work yet: use `--backend process`");
+        let mut without = loaded("");
+        without.system.services[1].process = None;
+        let refused = plan(&without, None, Backend::Process).unwrap_err();
+        assert_eq!(refused, "service `order` does not say how it runs as a process: give it a `process:`");
+    }
+}

@@ -122,3 +122,49 @@ async fn what_cannot_start_is_told_with_what_was_tried() {
         assert_eq!(ran.processes_left(), [0u32; 0], "{process}");
     }
 }
+
+#[tokio::test]
+async fn a_run_that_nobody_waits_for_stops_by_itself() {
+    let (folder, _runs) = ledger::drop_at("dropped", "load:\n  - put-entry: { rate: 20/s, for: 60s }\n", "Load").await;
+    // It ends on threads of its own, soon after its future was dropped.
+    while !ledger::processes_of(&folder).is_empty() || folder.join("owner.json").exists() {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+#[tokio::test]
+async fn instances_are_taken_in_turn_and_have_proxies_of_their_own() {
+    let front = format!("run: [{}]", ledger::program("ledger").display());
+    let system = ledger::system(&front).replace("    listen: LISTEN\n", "    listen: LISTEN\n    instances: 2\n");
+    let dies = "
+load:
+  - put-entry: { rate: 50/s, for: 1s }
+faults:
+  - { name: one-dies, on: { service: back, instance: 1 }, inject: { kill: { restart_after: 100ms } }, from: 500ms }
+";
+    let ran = ledger::play_system(&system, &ledger::scenario("instances", dies)).await;
+    let What::RunOpened(opened) = &ran.facts()[0].what else { panic!("it opens") };
+    let links = &opened.plan.links;
+    // The client's to each ledger, and one for each instance of the front.
+    assert_eq!(links.iter().map(|link| link.caller).collect::<Vec<_>>(), [0, 0, 0, 1]);
+    for callee in [0, 1] {
+        let led = |what: &What| matches!(what, What::ConnectionOpened { connection, callee: Some(to), .. } if connection.link == 0 && *to == callee);
+        assert!(ran.count(led) >= 20, "instance {callee} had {}", ran.count(led));
+    }
+    for caller in [0, 1] {
+        let called = |what: &What| matches!(what, What::CallStarted { edge, caller: by, .. } if !edge.is_client() && *by == caller);
+        assert!(ran.count(called) >= 10, "instance {caller} made {}", ran.count(called));
+    }
+    let died = |what: &What| matches!(what, What::ServiceExited { .. });
+    assert_eq!(ran.count(died), 1);
+    assert_eq!(ran.count(|what| matches!(what, What::ServiceReady { instance: 1, life: 1, .. })), 1);
+}
+
+#[tokio::test]
+async fn a_service_that_cannot_share_its_port_is_given_it_alone() {
+    let front = format!("run: [{}]\n      env: {{ ALONE: 'yes' }}", ledger::program("ledger").display());
+    let ran = ledger::play_process("alone", &front, CALM, |_| {}).await;
+    assert_eq!(ran.left.environment_failed, None);
+    assert_eq!(ran.count(|what| matches!(what, What::ServiceReady { .. })), 2);
+    assert_eq!(ran.count(|what| matches!(what, What::ServiceExited { .. })), 0);
+}

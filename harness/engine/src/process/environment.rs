@@ -202,3 +202,110 @@ pub(crate) fn address_variables(
     }
     Ok(variables)
 }
+
+#[cfg(test)]
+mod tests {
+    use squall_record::Source;
+
+    use super::*;
+
+    const SYSTEM: &str = "
+schema: 1
+system: shop
+services:
+  order:
+    process: { run: [order] }
+    listen: { variable: PORT, as: port }
+    ready: tcp
+    instances: 2
+    database: { variable: DATABASE_URL, process: sqlite }
+    calls:
+      payment:
+        variable: PAYMENT_URL
+        timeout: 800ms
+        attempts: { at_most: 3, first_gap_at_least: 25ms, longest_gap: 1s }
+        breaker: { counts: calls, consecutive: 5, cool_down: 2s, trials: 1 }
+      stock:
+        variables: { host: STOCK_HOST, port: STOCK_PORT }
+        breaker: { counts: attempts, share: 50%, window: 10s, minimum: 10, cool_down: 5s, trials: 3 }
+    events:
+      stock: { variable: EVENTS_URL, call: POST stock /events }
+    env: { LIMIT: '{{ calls.payment.timeout_ms }}' }
+  payment: { process: { run: [payment] }, listen: LISTEN, ready: tcp }
+  stock: { process: { run: [stock] }, listen: LISTEN, ready: tcp }
+operations:
+  buy: { call: POST order /orders, succeeded: status == 201 }
+vars: { skus: [widget] }
+reads:
+  stock: GET stock /stock
+invariants:
+  some: stock != null
+";
+
+    fn system() -> System {
+        let source = Source { name: "system.yaml".to_owned(), text: SYSTEM.to_owned() };
+        squall_scenario::load_system(&source).unwrap_or_else(|mistakes| panic!("{mistakes}"))
+    }
+
+    fn wiring() -> Wiring {
+        let mut wiring = Wiring::default();
+        for (edge, port) in [("order -> payment", 7001), ("order -> stock", 7002), ("order ~> stock", 7003)] {
+            wiring.lead(edge.parse().unwrap(), 1, SocketAddr::from(([127, 0, 0, 1], port)));
+        }
+        wiring
+    }
+
+    const AT: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 7000);
+
+    #[test]
+    fn a_service_is_told_its_own_proxies_in_the_form_it_asks_for() {
+        let system = system();
+        let variables = address_variables(&system.services[0], 1, AT, &wiring()).unwrap();
+        let shown: Vec<String> = variables.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        assert_eq!(
+            shown,
+            [
+                "EVENTS_URL=http://127.0.0.1:7003",
+                "INSTANCE=1",
+                "INSTANCES=2",
+                "PAYMENT_URL=http://127.0.0.1:7001",
+                "PORT=7000",
+                "STOCK_HOST=127.0.0.1",
+                "STOCK_PORT=7002",
+            ]
+        );
+    }
+
+    #[test]
+    fn templates_see_policy_addresses_and_the_database() {
+        let system = system();
+        let nothing = BTreeMap::new();
+        let names = names_of(&system, &system.services[0], 1, AT, &wiring(), Path::new("/d"), &nothing);
+        assert_eq!(names["calls"]["payment"]["timeout_ms"], json!(800));
+        assert_eq!(
+            names["calls"]["payment"]["attempts"],
+            json!({ "at_most": 3, "first_gap_at_least_ms": 25, "longest_gap_ms": 1000 })
+        );
+        assert_eq!(
+            names["calls"]["payment"]["breaker"],
+            json!({ "counts": "calls", "consecutive": 5, "cool_down_ms": 2000, "trials": 1 })
+        );
+        assert_eq!(
+            names["calls"]["stock"]["breaker"],
+            json!({
+                "counts": "attempts", "share": 0.5, "window_ms": 10_000, "minimum": 10, "cool_down_ms": 5000, "trials": 3
+            })
+        );
+        assert_eq!(names["calls"]["stock"]["address"], json!("127.0.0.1:7002"));
+        assert_eq!(names["events"]["stock"]["port"], json!(7003));
+        assert_eq!(names["database"]["url"], json!("sqlite:/d/order.sqlite"));
+        assert_eq!((&names["port"], &names["instance"], &names["skus"]), (&json!(7000), &json!(1), &json!(["widget"])));
+    }
+
+    #[test]
+    fn secrets_of_the_harness_are_not_inherited() {
+        assert!(inherited().any(|(name, _)| name == "PATH"));
+        assert!(inherited().all(|(name, _)| INHERITED.contains(&name.as_str())));
+        assert!(!INHERITED.iter().any(|name| name.contains("TOKEN") || name.contains("SQUALL")));
+    }
+}

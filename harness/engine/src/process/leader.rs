@@ -1,7 +1,5 @@
 //! Whether a process is still the one that it was.
 
-use std::fs;
-
 use rustix::process::Pid;
 use serde::{Deserialize, Serialize};
 
@@ -49,7 +47,7 @@ pub(crate) fn pid_of(number: u32) -> Option<Pid> {
 /// The second field, the name in parentheses, may itself hold spaces and parentheses.
 #[cfg(target_os = "linux")]
 fn started(pid: u32) -> Option<String> {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     let mut fields = stat.rsplit_once(')')?.1.split_whitespace();
     let condition = fields.next()?;
     if matches!(condition, "Z" | "X") {
@@ -60,7 +58,7 @@ fn started(pid: u32) -> Option<String> {
 
 #[cfg(target_os = "linux")]
 fn boot() -> String {
-    fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default().trim().to_owned()
+    std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default().trim().to_owned()
 }
 
 #[cfg(not(target_os = "linux"))]

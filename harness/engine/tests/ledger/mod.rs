@@ -164,6 +164,28 @@ async fn play_texts(system: &str, scenario: &str, choose: impl FnOnce(&mut Optio
     Ran { left, record: Record::parse(&text).expect("it is a record"), _runs: runs }
 }
 
+/// Plays two texts as they are.
+pub(crate) async fn play_system(system: &str, scenario: &str) -> Ran {
+    play_texts(system, scenario, |_| {}, None).await
+}
+
+/// Starts a run, drops its future when this phase begins, and says where the run is.
+pub(crate) async fn drop_at(name: &str, body: &str, phase: &str) -> (PathBuf, tempfile::TempDir) {
+    let source = |name: &str, text: String| Source { name: name.to_owned(), text };
+    let front = format!("run: [{}]", program("ledger").display());
+    let (system, scenario) = (source("system.yaml", system(&front)), source("scenario.yaml", scenario(name, body)));
+    let loaded = squall_scenario::load(&system, &scenario).unwrap_or_else(|mistakes| panic!("{mistakes}"));
+    let runs = tempfile::tempdir().expect("a folder");
+    let options = Options::new(runs.path().join("runs"), runs.path());
+    let reached = Interrupt::new();
+    let progress = Arc::new(StopsAt { phase: phase.to_owned(), interrupt: Mutex::new(reached.clone()) });
+    tokio::select! {
+        left = run(system, scenario, loaded, options, progress, Interrupt::new()) => panic!("it ended before: {left:?}"),
+        () = reached.stopped() => {}
+    }
+    (fs::canonicalize(runs.path().join("runs/latest")).expect("it has a folder"), runs)
+}
+
 /// Interrupts the run when a phase begins.
 struct StopsAt {
     phase: String,
