@@ -249,3 +249,22 @@ impl Value for DatabaseUrl {
         self.0.clone()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_password_in_a_wrong_address_is_not_repeated() {
+        impl Configuration for DatabaseUrl {
+            fn read(variables: &mut Variables) -> Option<Self> {
+                variables.required("DATABASE_URL", "sqlite:PATH", "where the orders are kept")
+            }
+        }
+        let given = [("DATABASE_URL".to_owned(), "postgres://ada:secret@somewhere".to_owned())].into();
+        let mistakes = Variables::read::<DatabaseUrl>(given).err().map(|mistakes| mistakes.to_string());
+        let mistakes = mistakes.expect("a mistake");
+        assert!(mistakes.starts_with("error: `DATABASE_URL` is not understood: "), "{mistakes}");
+        assert!(!mistakes.contains("secret"), "{mistakes}");
+    }
+}

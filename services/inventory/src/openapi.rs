@@ -172,68 +172,28 @@ fn named(parameter: &str) -> Value {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::{BTreeMap, BTreeSet};
     use std::sync::Arc;
 
-    use axum::body::Body;
-    use axum::http::{Method, Request, StatusCode};
     use chassis::config::DatabaseUrl;
+    use chassis_testing::description::{assert_lists_what_is_served, assert_refers_to_what_it_has};
     use squall_host::Env;
     use squall_host::real::Real;
-    use tower::ServiceExt;
 
     use super::*;
     use crate::api;
     use crate::store::sqlite::SqliteStore;
 
-    /// Every method of every path of the router, found by asking: all others are 405.
-    async fn served() -> BTreeMap<String, BTreeSet<String>> {
+    #[tokio::test]
+    async fn the_document_lists_exactly_what_the_router_serves() {
         let env = Env::new(Real::seeded(1));
         let store = SqliteStore::open(&env, &DatabaseUrl("sqlite::memory:".to_owned())).await.expect("a store");
         let router = api::router(Arc::new(store), env, chassis::Metrics::default());
-        let mut served: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-        for (path, _) in api::routes() {
-            let methods = served.entry(path.to_owned()).or_default();
-            for method in [Method::GET, Method::PUT, Method::POST, Method::PATCH, Method::DELETE] {
-                let request = Request::builder().method(&method).uri(path.replace(['{', '}'], "x"));
-                let request = request.body(Body::empty()).expect("a request");
-                let answer = router.clone().oneshot(request).await.expect("an answer");
-                if answer.status() != StatusCode::METHOD_NOT_ALLOWED {
-                    methods.insert(method.as_str().to_lowercase());
-                }
-            }
-        }
-        served
-    }
-
-    fn members(value: &Value) -> BTreeSet<String> {
-        value.as_object().into_iter().flat_map(|members| members.keys().cloned()).collect()
-    }
-
-    #[tokio::test]
-    async fn the_document_lists_exactly_what_the_router_serves() {
-        let document = document();
-        let paths = document["paths"].as_object().expect("paths");
-        let listed: BTreeMap<_, _> = paths.iter().map(|(path, methods)| (path.clone(), members(methods))).collect();
-        assert_eq!(listed, served().await);
+        let paths = api::routes().into_iter().map(|(path, _)| path);
+        assert_lists_what_is_served(&document(), &router, paths).await;
     }
 
     #[test]
     fn every_reference_leads_to_a_schema_and_every_parameter_is_declared() {
-        let document = document();
-        let schemas = members(&document["components"]["schemas"]);
-        let text = document.to_string();
-        let referred = text.split("\"#/components/schemas/").skip(1).filter_map(|rest| rest.split('"').next());
-        let referred: BTreeSet<String> = referred.map(str::to_owned).collect();
-        assert_eq!(referred, schemas, "each is referred to, and each is there");
-        for (path, methods) in document["paths"].as_object().expect("paths") {
-            let needed: BTreeSet<&str> =
-                path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}')).collect();
-            for (method, operation) in methods.as_object().expect("methods") {
-                let listed = operation["parameters"].as_array().into_iter().flatten().filter(|p| p["in"] == "path");
-                let listed: BTreeSet<&str> = listed.filter_map(|p| p["name"].as_str()).collect();
-                assert_eq!(listed, needed, "{method} {path}");
-            }
-        }
+        assert_refers_to_what_it_has(&document());
     }
 }

@@ -1,10 +1,9 @@
 //! The service whole: its configuration, its store and its routes, on the chassis.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use chassis::config::DatabaseUrl;
-use chassis::{About, App, Configuration, Metrics, Server, Start, StartError, Variables};
+use chassis::{About, App, Configuration, Metrics, Start, StartError, Variables};
 use squall_host::Env;
 
 use crate::store::Store;
@@ -46,9 +45,4 @@ pub fn app(store: Arc<dyn Store>, env: Env, metrics: Metrics) -> App {
         async move { store.ping().await.map_err(|error| error.to_string()) }
     };
     App::new(api::router(store, env, metrics), ready, openapi::document())
-}
-
-/// Serves on `env` what `variables` say, as the binary does in its process.
-pub async fn start(env: &Env, variables: BTreeMap<String, String>) -> Result<Server, StartError> {
-    chassis::start(env, variables, build).await
 }

@@ -169,3 +169,11 @@ fn schemas() -> Value {
 fn order_id() -> Value {
     in_path("order_id", json!({ "type": "string" }))
 }
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn every_reference_leads_to_a_schema_and_every_parameter_is_declared() {
+        chassis_testing::description::assert_refers_to_what_it_has(&super::document());
+    }
+}

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
 
+use chassis_testing::{Answer, Process, Service};
 use serde_json::json;
 use tokio::sync::mpsc;
 
-use crate::client::{Answer, Service};
-use crate::process::Process;
+use crate::process::command;
 
 /// How many acknowledgements each life is killed after, and how many orders come at once.
 const ACKNOWLEDGED_PER_LIFE: usize = 60;
@@ -67,7 +67,8 @@ async fn a_service_killed_while_it_reserves_keeps_what_it_acknowledged() {
     // The last thing asked about each order, and whether it was acknowledged.
     let mut orders: BTreeMap<String, (Ask, bool)> = BTreeMap::new();
     for life in 0..3 {
-        let (process, service) = Process::start(folder.path()).await;
+        let process = Process::start(command(), folder.path()).await;
+        let service = process.service();
         let delivery = json!({ "quantity": 100_000 });
         let delivered = service.json("PUT /api/v1/stock/widget/receipts/r1", delivery).await;
         assert_eq!(delivered.status, if life == 0 { 201 } else { 200 });
@@ -91,7 +92,8 @@ async fn a_service_killed_while_it_reserves_keeps_what_it_acknowledged() {
         }
     }
 
-    let (_process, service) = Process::start(folder.path()).await;
+    let process = Process::start(command(), folder.path()).await;
+    let service = process.service();
     assert!(orders.values().any(|(_, answered)| !answered), "the kills hit nothing");
     let mut units: BTreeMap<&str, usize> = BTreeMap::new();
     for (order, (ask, answered)) in &orders {

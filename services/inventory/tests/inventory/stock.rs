@@ -2,15 +2,14 @@
 
 use std::sync::Arc;
 
+use chassis_testing::{Answer, Service, database};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::task::JoinSet;
 
-use crate::client::{Answer, Service};
-
 pub(crate) async fn started() -> (TempDir, Service) {
     let folder = tempfile::tempdir().expect("a folder");
-    let service = Service::start(folder.path()).await;
+    let service = Service::start(folder.path(), inventory::service::build).await;
     (folder, service)
 }
 
@@ -224,7 +223,7 @@ async fn a_caller_that_hangs_up_has_reserved_whole_or_not_at_all() {
 #[tokio::test]
 async fn what_was_acknowledged_outlives_the_process() {
     let folder = tempfile::tempdir().expect("a folder");
-    let service = Service::start(folder.path()).await;
+    let service = Service::start(folder.path(), inventory::service::build).await;
     receive(&service, "widget", "r1", 10).await;
     reserve(&service, "held", &[("widget", 1)]).await;
     reserve(&service, "sold", &[("widget", 2)]).await;
@@ -232,7 +231,7 @@ async fn what_was_acknowledged_outlives_the_process() {
     release(&service, "gone").await;
     service.stop().await;
 
-    let service = Service::start(folder.path()).await;
+    let service = Service::start(folder.path(), inventory::service::build).await;
     assert_eq!(widgets(&service).await, (7, 1, 2, 10));
     assert_eq!(receive(&service, "widget", "r1", 10).await.status, 200);
     assert_eq!(reserve(&service, "held", &[("widget", 1)]).await.status, 200);
@@ -243,7 +242,7 @@ async fn what_was_acknowledged_outlives_the_process() {
 
 /// A hand inside the database, beside the service's own connection.
 fn in_database(folder: &TempDir, sql: &str) {
-    let database = rusqlite::Connection::open(folder.path().join("inventory.db")).expect("the service's database");
+    let database = rusqlite::Connection::open(database(folder.path())).expect("the service's database");
     database.execute_batch(sql).expect("the hand's statement");
 }
 

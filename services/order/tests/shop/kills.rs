@@ -1,65 +1,28 @@
 //! The service as a process of its own, killed between two calls of a saga.
 
-use std::{
-    path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
-    time::Duration,
-};
+use std::{path::Path, process::Command};
 
 use chassis::{Call, Context};
-use serde_json::Value;
+use chassis_testing::process::{self, Process, assert_does_not_start, assert_help_names};
 
 use crate::{
     shop::{body, client, env, start_order, until, widgets},
     stub::{Mood, Stub},
 };
 
-/// A process that is killed, as by `kill -9`, when it is dropped.
-struct Process {
-    child: Child,
-    log: PathBuf,
-}
-
-impl Process {
-    fn start(folder: &Path, participants: &str, life: u32) -> Process {
-        let log = folder.join(format!("order.{life}.log"));
-        let participants = format!("http://{participants}");
-        let child = command()
-            .env("LISTEN", "127.0.0.1:0")
-            .env("DATABASE_URL", format!("sqlite:{}", folder.join("order.db").display()))
-            .envs(["INVENTORY_URL", "INVENTORY_EVENTS_URL", "PAYMENT_URL"].map(|name| (name, &participants)))
-            .envs(["INVENTORY_TIMEOUT_MS", "PAYMENT_TIMEOUT_MS"].map(|name| (name, "60000")))
-            .env("LEASE_MS", "1000")
-            .stderr(std::fs::File::create(&log).expect("a log"))
-            .spawn();
-        Process { child: child.expect("the binary runs"), log }
-    }
-
-    async fn address(&mut self) -> String {
-        loop {
-            let log = std::fs::read_to_string(&self.log).expect("a log");
-            let mut lines = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-            if let Some(line) = lines.find(|line| line["message"] == "listening") {
-                return line["address"].as_str().expect("an address").to_owned();
-            }
-            assert_eq!(self.child.try_wait().expect("a process"), None, "it ended before it listened: {log}");
-            tokio::time::sleep(Duration::from_millis(2)).await;
-        }
-    }
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        // It may have ended by itself; then there is nothing to kill.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
+/// The service's process, over participants who may take as long as they like.
+async fn start(folder: &Path, participants: &str) -> Process {
+    let participants = format!("http://{participants}");
+    let mut command = command();
+    command
+        .envs(["INVENTORY_URL", "INVENTORY_EVENTS_URL", "PAYMENT_URL"].map(|name| (name, &participants)))
+        .envs(["INVENTORY_TIMEOUT_MS", "PAYMENT_TIMEOUT_MS"].map(|name| (name, "60000")))
+        .env("LEASE_MS", "1000");
+    Process::start(command, folder).await
 }
 
 fn command() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_order"));
-    command.env_clear().stdin(Stdio::null());
-    command
+    process::command(env!("CARGO_BIN_EXE_order"))
 }
 
 #[tokio::test]
@@ -69,8 +32,8 @@ async fn the_next_life_goes_on_where_the_last_was_killed() {
     let sends = ["POST /api/v1/reservations", "POST /api/v1/payments"];
     for (life, send) in (0_u32..).zip(sends) {
         stub.set(send, Mood::Silent);
-        let mut process = Process::start(folder.path(), stubs.address(), life);
-        let order = client(&env, &process.address().await);
+        let process = start(folder.path(), stubs.address()).await;
+        let order = client(&env, process.address());
         let key = format!("k{life}");
         let placing = {
             let (order, context, key) = (order.clone(), Context::start(&env), key.clone());
@@ -84,8 +47,8 @@ async fn the_next_life_goes_on_where_the_last_was_killed() {
         drop(process);
 
         stub.set(send, Mood::Well);
-        let mut process = Process::start(folder.path(), stubs.address(), life + 10);
-        let order = client(&env, &process.address().await);
+        let process = start(folder.path(), stubs.address()).await;
+        let order = client(&env, process.address());
         let find = format!("/api/v1/orders?idempotency_key={key}");
         until("it is confirmed", || async {
             let found = order.call(&Context::start(&env), Call::get(&find)).await.unwrap();
@@ -104,8 +67,8 @@ async fn another_instance_finishes_what_a_killed_one_began() {
     let stubs = stub.start(&env).await;
     let charge = "POST /api/v1/payments";
     stub.set(charge, Mood::Silent);
-    let mut process = Process::start(folder.path(), stubs.address(), 0);
-    let killed = client(&env, &process.address().await);
+    let process = start(folder.path(), stubs.address()).await;
+    let killed = client(&env, process.address());
     let placing = {
         let context = Context::start(&env);
         async move { killed.call(&context, widgets("k1", 1, "pm_ok")).await }
@@ -158,10 +121,7 @@ async fn instances_share_their_orders() {
 
 #[test]
 fn help_names_every_variable() {
-    let output = command().arg("--help").output().expect("the binary runs");
-    let text = String::from_utf8_lossy(&output.stdout);
-    assert!(output.status.success(), "{text}");
-    for variable in [
+    let variables = [
         "LISTEN",
         "DATABASE_URL",
         "INSTANCE",
@@ -182,21 +142,16 @@ fn help_names_every_variable() {
         "LEASE_MS",
         "CATALOGUE",
         "LOG",
-    ] {
-        assert!(text.contains(&format!("  {variable}\n")), "{variable} in:\n{text}");
-    }
+    ];
+    assert_help_names(command(), &variables);
 }
 
 #[test]
 fn a_wrong_environment_is_refused_by_name_and_all_at_once() {
-    let output = command()
-        .envs([("DATABASE_URL", "mysql://somewhere"), ("CATALOGUE", "EUR:widget=free"), ("LEASE_MS", "5")])
-        .envs([("UNDO_PATIENCE", "0"), ("UNDO_LONGEST_GAP_MS", "1"), ("PAYMENT_BREAKER", "{}")])
-        .output()
-        .expect("the binary runs");
-    let text = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(2), "{text}");
-    for name in [
+    let mut command = command();
+    command.envs([("DATABASE_URL", "mysql://somewhere"), ("CATALOGUE", "EUR:widget=free"), ("LEASE_MS", "5")]);
+    command.envs([("UNDO_PATIENCE", "0"), ("UNDO_LONGEST_GAP_MS", "1"), ("PAYMENT_BREAKER", "{}")]);
+    let mistakes = [
         "LISTEN",
         "DATABASE_URL",
         "CATALOGUE",
@@ -207,7 +162,6 @@ fn a_wrong_environment_is_refused_by_name_and_all_at_once() {
         "PAYMENT_URL",
         "INVENTORY_URL",
         "INVENTORY_EVENTS_URL",
-    ] {
-        assert!(text.contains(&format!("error: `{name}`")), "{name} in:\n{text}");
-    }
+    ];
+    assert_does_not_start(command, 2, &mistakes.map(|name| format!("error: `{name}`")));
 }

@@ -37,7 +37,7 @@ pub(crate) async fn start_order(
     payment: &str,
     further: &[(&str, &str)],
 ) -> Server {
-    let database = format!("sqlite:{}", folder.join("order.db").display());
+    let database = format!("sqlite:{}", chassis_testing::database(folder).display());
     let (inventory, payment) = (format!("http://{inventory}"), format!("http://{payment}"));
     let attempts = r#"{"at_most":2,"first_gap_at_least_ms":5,"longest_gap_ms":20}"#;
     let mut variables = variables(&[
@@ -70,8 +70,9 @@ impl Shop {
             let database = format!("sqlite:{}", folder.join(name).display());
             variables(&[("LISTEN", "127.0.0.1:0"), ("DATABASE_URL", &database)])
         };
-        let inventory = inventory::service::start(&env, own("inventory.db")).await.expect("inventory starts");
-        let payment = payment::service::start(&env, own("payment.db")).await.expect("payment starts");
+        let inventory =
+            chassis::start(&env, own("inventory.db"), inventory::service::build).await.expect("inventory starts");
+        let payment = chassis::start(&env, own("payment.db"), payment::service::build).await.expect("payment starts");
         let order = start_order(&env, folder, inventory.address(), payment.address(), &[]).await;
         Shop {
             order: client(&env, order.address()),

@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use chassis_testing::{Answer, Process, Service};
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
-use crate::client::{Answer, Service};
-use crate::process::Process;
+use crate::process::command;
 
 /// How many acknowledgements each life is killed after, and how many charge at once.
 const ACKNOWLEDGED_PER_LIFE: usize = 40;
@@ -36,7 +36,8 @@ async fn a_service_killed_while_it_charges_keeps_what_it_acknowledged() {
     let folder = tempfile::tempdir().expect("a folder");
     let mut sent: BTreeMap<String, Option<Value>> = BTreeMap::new();
     for life in 0..3 {
-        let (process, service) = Process::start(folder.path()).await;
+        let process = Process::start(command(), folder.path()).await;
+        let service = process.service();
         let (service, (told, mut hears)) = (Arc::new(service), mpsc::unbounded_channel());
         let names = (0..AT_ONCE).map(|n| format!("life-{life}-{n}"));
         let chargers: Vec<_> = names.map(|name| charge_on(Arc::clone(&service), name, told.clone())).collect();
@@ -57,7 +58,8 @@ async fn a_service_killed_while_it_charges_keeps_what_it_acknowledged() {
         }
     }
 
-    let (_process, service) = Process::start(folder.path()).await;
+    let process = Process::start(command(), folder.path()).await;
+    let service = process.service();
     let unanswered = sent.values().filter(|answer| answer.is_none()).count();
     assert!(unanswered > 0, "the kills hit nothing");
     for (key, answer) in &sent {

@@ -1,6 +1,5 @@
 //! The payment service from outside: through its real router on a real listener, and as a process.
 
-mod client;
 mod process;
 mod payments;
 mod kills;

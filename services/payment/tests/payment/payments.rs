@@ -1,13 +1,12 @@
 //! The payment service through its real router on a real listener.
 
+use chassis_testing::{Answer, Service, database};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::client::{Answer, Service};
-
 async fn started() -> (TempDir, Service) {
     let folder = tempfile::tempdir().expect("a folder");
-    let service = Service::start(folder.path()).await;
+    let service = Service::start(folder.path(), payment::service::build).await;
     (folder, service)
 }
 
@@ -249,7 +248,7 @@ async fn a_caller_that_hangs_up_has_charged_whole_or_not_at_all() {
 #[tokio::test]
 async fn what_was_acknowledged_outlives_the_process() {
     let folder = tempfile::tempdir().expect("a folder");
-    let service = Service::start(folder.path()).await;
+    let service = Service::start(folder.path(), payment::service::build).await;
     let first = charge(&service, "k1", wish("o1", 250, "pm_ok")).await;
     charge(&service, "k2", wish("o2", 100, "pm_ok")).await;
     refund(&service, "o2").await;
@@ -257,7 +256,7 @@ async fn what_was_acknowledged_outlives_the_process() {
     let before = summary(&service).await;
     service.stop().await;
 
-    let service = Service::start(folder.path()).await;
+    let service = Service::start(folder.path(), payment::service::build).await;
     assert_eq!(summary(&service).await, before);
     let again = charge(&service, "k1", wish("o1", 250, "pm_ok")).await;
     assert_eq!((again.status, again.body), (201, first.body));
@@ -266,7 +265,7 @@ async fn what_was_acknowledged_outlives_the_process() {
 
 /// A hand inside the database, beside the service's own connection.
 fn in_database(folder: &TempDir, sql: &str) {
-    let database = rusqlite::Connection::open(folder.path().join("payment.db")).expect("the service's database");
+    let database = rusqlite::Connection::open(database(folder.path())).expect("the service's database");
     database.execute_batch(sql).expect("the hand's statement");
 }
 

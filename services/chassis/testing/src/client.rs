@@ -3,14 +3,14 @@
 use std::io;
 use std::path::Path;
 
-use chassis::Server;
+use chassis::{App, Configuration, Server, Start, StartError};
 use serde_json::Value;
 use squall_host::real::Real;
 use squall_host::{BoxStream, Env};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 /// A running service, as its clients know it.
-pub(crate) struct Service {
+pub struct Service {
     env: Env,
     address: String,
     /// What runs it, if this process does.
@@ -19,20 +19,24 @@ pub(crate) struct Service {
 
 /// What came back.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Answer {
-    pub(crate) status: u16,
-    pub(crate) headers: Vec<(String, String)>,
-    pub(crate) body: Value,
+pub struct Answer {
+    /// The status code.
+    pub status: u16,
+    /// The headers, their names in lower case.
+    pub headers: Vec<(String, String)>,
+    /// The body, if it is JSON; else null.
+    pub body: Value,
 }
 
 impl Answer {
-    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+    /// The first header of this name, which is given in lower case.
+    pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
 
     /// Asserts that this is a whole problem of this status and kind.
     #[track_caller]
-    pub(crate) fn assert_problem(&self, status: u16, kind: &str) {
+    pub fn assert_problem(&self, status: u16, kind: &str) {
         assert_eq!(self.status, status, "{self:?}");
         assert_eq!(self.header("content-type"), Some("application/problem+json"), "{self:?}");
         let named = self.body["type"].as_str().unwrap_or_default();
@@ -43,33 +47,34 @@ impl Answer {
 }
 
 impl Service {
-    /// Starts the service on a free port with its database in `folder`.
-    pub(crate) async fn start(folder: &Path) -> Self {
+    /// Starts the service that `build` makes on a free port with its database in `folder`.
+    pub async fn start<C, F>(folder: &Path, build: impl FnOnce(Start<C>) -> F) -> Self
+    where
+        C: Configuration,
+        F: Future<Output = Result<App, StartError>>,
+    {
         let env = Env::new(Real::new());
-        let database = format!("sqlite:{}", folder.join("inventory.db").display());
-        let variables = [("LISTEN", "127.0.0.1:0"), ("DATABASE_URL", &database)];
-        let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
-        let server = inventory::service::start(&env, variables).await.expect("the service starts");
+        let server = chassis::start(&env, crate::variables(folder).into(), build).await.expect("the service starts");
         Self { env, address: server.address().to_owned(), server: Some(server) }
     }
 
     /// A service that another process runs.
-    pub(crate) fn at(address: String) -> Self {
+    pub fn at(address: String) -> Self {
         Self { env: Env::new(Real::new()), address, server: None }
     }
 
     /// Stops it in order.
-    pub(crate) async fn stop(self) {
+    pub async fn stop(self) {
         self.server.expect("a service of this process").stop().await;
     }
 
-    /// Sends one request on a connection of its own, and reads the answer to its end.
-    pub(crate) async fn send(&self, call: &str, headers: &[(&str, &str)], body: &str) -> Answer {
+    /// Sends one request on a connection of its own, and reads the answer to its end. `call` is the method and the path.
+    pub async fn send(&self, call: &str, headers: &[(&str, &str)], body: &str) -> Answer {
         self.try_send(call, headers, body).await.expect("an answer to its end")
     }
 
     /// The same from a service that may die meanwhile.
-    pub(crate) async fn try_send(&self, call: &str, headers: &[(&str, &str)], body: &str) -> io::Result<Answer> {
+    pub async fn try_send(&self, call: &str, headers: &[(&str, &str)], body: &str) -> io::Result<Answer> {
         let mut stream = self.hang_up_after(call, headers, body).await?;
         let mut text = String::new();
         stream.read_to_string(&mut text).await?;
@@ -77,13 +82,8 @@ impl Service {
     }
 
     /// Sends one request and leaves the connection to the caller, who may drop it.
-    pub(crate) async fn hang_up_after(
-        &self,
-        call: &str,
-        headers: &[(&str, &str)],
-        body: &str,
-    ) -> io::Result<BoxStream> {
-        let mut request = format!("{call} HTTP/1.1\r\nhost: inventory\r\nconnection: close\r\n");
+    pub async fn hang_up_after(&self, call: &str, headers: &[(&str, &str)], body: &str) -> io::Result<BoxStream> {
+        let mut request = format!("{call} HTTP/1.1\r\nhost: {}\r\nconnection: close\r\n", self.address);
         for (name, value) in headers {
             request.push_str(&format!("{name}: {value}\r\n"));
         }
@@ -94,12 +94,12 @@ impl Service {
     }
 
     /// Sends a request without a body.
-    pub(crate) async fn call(&self, call: &str) -> Answer {
+    pub async fn call(&self, call: &str) -> Answer {
         self.send(call, &[], "").await
     }
 
     /// Sends a JSON body.
-    pub(crate) async fn json(&self, call: &str, body: Value) -> Answer {
+    pub async fn json(&self, call: &str, body: Value) -> Answer {
         self.send(call, &[("content-type", "application/json")], &body.to_string()).await
     }
 }
