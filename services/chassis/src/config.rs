@@ -254,15 +254,20 @@ impl Value for DatabaseUrl {
 mod tests {
     use super::*;
 
+    struct Database;
+
+    impl Configuration for Database {
+        fn read(variables: &mut Variables) -> Option<Self> {
+            variables
+                .required("DATABASE_URL", "sqlite:PATH", "where the orders are kept")
+                .map(|_: DatabaseUrl| Database)
+        }
+    }
+
     #[test]
     fn a_password_in_a_wrong_address_is_not_repeated() {
-        impl Configuration for DatabaseUrl {
-            fn read(variables: &mut Variables) -> Option<Self> {
-                variables.required("DATABASE_URL", "sqlite:PATH", "where the orders are kept")
-            }
-        }
         let given = [("DATABASE_URL".to_owned(), "postgres://ada:secret@somewhere".to_owned())].into();
-        let mistakes = Variables::read::<DatabaseUrl>(given).err().map(|mistakes| mistakes.to_string());
+        let mistakes = Variables::read::<Database>(given).err().map(|mistakes| mistakes.to_string());
         let mistakes = mistakes.expect("a mistake");
         assert!(mistakes.starts_with("error: `DATABASE_URL` is not understood: "), "{mistakes}");
         assert!(!mistakes.contains("secret"), "{mistakes}");
