@@ -194,6 +194,23 @@ fn what_is_expected_twice_or_in_the_wrong_place_is_found() {
 }
 
 #[test]
+fn a_fault_that_trips_a_breaker_by_luck_alone_is_a_warning() {
+    let breaker = "- breaker: { on: order -> payment, of: down, opens_within: 1s }";
+    let text = scenario_with("- saga: { of: place-order }", breaker);
+    let text = text.replacen("from: 2s", "match: { probability: 10% }, from: 2s", 1);
+    let loaded = load(&source("services/system.yaml", SHOP), &source("scenario.yaml", &text));
+    let loaded = loaded.unwrap_or_else(|mistakes| panic!("{mistakes}"));
+    let [warning] = loaded.warnings.list() else { panic!("{}", loaded.warnings) };
+    assert_eq!(warning.rule, Rule::NotJudgeable);
+    assert!(warning.message.contains("by luck alone"), "{}", loaded.warnings);
+}
+
+#[test]
+fn a_fault_where_nothing_passes_is_found() {
+    check("order -> payment", "client -> inventory", Rule::NotJudgeable, "client -> inventory", "into the load");
+}
+
+#[test]
 fn what_is_not_there_yet_is_refused_by_name() {
     for (kind, missing) in [
         ("{ break-contract: { kind: empty } }", "contracts"),

@@ -138,6 +138,25 @@ fn what_no_request_could_carry_is_found() {
 }
 
 #[test]
+fn what_templates_and_expressions_name_can_be_named() {
+    check("vars: { skus: [a] }", "vars: { skus: [a], my-var: 1 }", Rule::BadName, "write `my_var`");
+    check("vars: { skus: [a] }", "vars: { skus: [a], port: 1 }", Rule::BadName, "a meaning of its own in templates");
+    check(
+        "{ id: answer.body.id }",
+        "{ id: answer.body.id, order-id: answer.body.id }",
+        Rule::BadName,
+        "write `order_id`",
+    );
+    check(
+        "{ id: answer.body.id }",
+        "{ id: answer.body.id, one: path }",
+        Rule::DuplicateName,
+        "`one` is a read already",
+    );
+    check("timeout: 1s", "timeout: 0s", Rule::BadQuantity, "no time at all");
+}
+
+#[test]
 fn names_that_two_things_share_are_found() {
     check(
         "backing:\n",

@@ -52,6 +52,9 @@ pub(super) fn check(both: &Both<'_, '_>) {
             && let Some(fault) = fault.filter(|_| timed || *half_open)
         {
             enough(both, placed, on, &breaker, fault);
+            if opens_within.is_some() {
+                seldom(both, placed, &breaker, fault);
+            }
         }
     }
 }
@@ -136,11 +139,12 @@ fn enough(
         let (begins, ends) = (stream.from.max(from), (stream.from + stream.lasts).min(until));
         ends.saturating_sub(begins).as_secs_f64()
     };
-    let demands: f64 = streams.iter().map(|stream| stream.rate.0 * overlap(stream)).sum();
-    let (needed, what) = match breaker.trips {
-        Trips::Consecutive(count) => (count, "failures in a row"),
-        Trips::Share { minimum, .. } => (minimum, "in its window"),
+    // A share is taken over the breaker's own window: what the fault does outside of it does not count.
+    let (needed, what, seen) = match breaker.trips {
+        Trips::Consecutive(count) => (count, "failures in a row", f64::MAX),
+        Trips::Share { minimum, window, .. } => (minimum, "in its window", window.as_secs_f64()),
     };
+    let demands: f64 = streams.iter().map(|stream| stream.rate.0 * overlap(stream).min(seen)).sum();
     let most = most_failures(&fault.value, demands, upstream(both, edge), breaker);
     if most < f64::from(needed) {
         both.desk.wrong(
@@ -173,6 +177,27 @@ fn enough(
             )
             .label(format!("its cool-down is {}", breaker.cool_down.show()))
             .help(format!("load at {}/s or more: four demands in a cool-down", (1.0 / widest.as_secs_f64()).ceil())),
+        );
+    }
+}
+
+/// Notes a fault that strikes too seldom to trip a breaker but by luck.
+fn seldom(both: &Both<'_, '_>, placed: &Placed<'_, Expectation>, breaker: &Breaker, fault: &Placed<'_, Fault>) {
+    let Some(strikes) = fault.value.matching.probability else { return };
+    let rare = match breaker.trips {
+        Trips::Consecutive(count) => strikes.0.powi(i32::try_from(count).unwrap_or(i32::MAX)) < 0.05,
+        Trips::Share { share, .. } => strikes.0 < share.0,
+    };
+    if rare {
+        let name = &fault.value.name;
+        both.desk.odd(
+            Note::new(
+                Rule::NotJudgeable,
+                placed.node.place("of"),
+                format!("`{name}` trips this breaker by luck alone"),
+            )
+            .label(format!("it strikes {} of the calls", strikes.show()))
+            .help("make its `probability` higher, or name another fault"),
         );
     }
 }

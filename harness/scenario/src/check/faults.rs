@@ -26,6 +26,7 @@ pub(super) fn check(both: &Both<'_, '_>) {
         }
         check_instance(both, placed);
         check_calls(both, placed);
+        check_traffic(both, placed);
     }
     check_shadows(both);
 }
@@ -71,6 +72,28 @@ fn check_calls(both: &Both<'_, '_>, placed: &Placed<'_, Fault>) {
                     .label("this call passes no proxy"),
             );
         }
+    }
+}
+
+/// The load's own edges have the traffic that the load gives them.
+fn check_traffic(both: &Both<'_, '_>, placed: &Placed<'_, Fault>) {
+    let Target::Edges(edges) = &placed.value.on else { return };
+    let called = |edge: &Edge| {
+        both.scenario.load.iter().any(|stream| {
+            let operation = both.system.operations.iter().find(|o| o.value.name == stream.value.operation);
+            operation.is_none_or(|operation| operation.value.call.service == edge.to)
+        })
+    };
+    if super::timing::load_is_whole(both) && edges.iter().all(|edge| edge.is_client() && !called(edge)) {
+        both.desk.wrong(
+            Note::new(
+                Rule::NotJudgeable,
+                placed.node.place("on"),
+                format!("nothing of the load passes `{}`", edges[0]),
+            )
+            .label(format!("no operation of the load calls `{}`", edges[0].to))
+            .help("put the fault on another edge, or such an operation into the load"),
+        );
     }
 }
 

@@ -170,6 +170,18 @@ impl<'s> Desk<'s> {
         self.quantity::<Duration>(node)
     }
 
+    /// A duration longer than nothing.
+    pub(crate) fn positive(&self, node: &Node) -> Option<Duration> {
+        let duration = self.duration(node)?;
+        if duration.is_zero() {
+            self.wrong(
+                Note::new(Rule::BadQuantity, node.span, "this is no time at all").help("write a longer one, like `1s`"),
+            );
+            return None;
+        }
+        Some(duration)
+    }
+
     pub(crate) fn quantity<T: Quantity>(&self, node: &Node) -> Option<T> {
         let text = &self.scalar(node, T::WHAT)?.text;
         T::read(text).map_err(|wrong| self.bad_quantity(node, wrong)).ok()

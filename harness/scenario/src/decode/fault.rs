@@ -1,7 +1,5 @@
 //! Faults: where, when and on which calls; what they do is in [`super::inject`].
 
-use std::time::Duration;
-
 use squall_record::{Edge, EdgeKind};
 
 use super::{
@@ -180,13 +178,7 @@ fn matching(desk: &Desk<'_>, node: &Node, names: &Names) -> Option<Match> {
 
 fn when(fields: &Fields<'_, '_>, names: &Names) -> Option<When> {
     let desk = fields.desk;
-    let lasts = fields.get("for").map(|_| fields.duration("for"));
-    if given(lasts)? == Some(Duration::ZERO) {
-        desk.wrong(
-            Note::new(Rule::BadQuantity, fields.place("for"), "a fault of no length does nothing")
-                .help("write `for: 5s`"),
-        );
-    }
+    let lasts = fields.get("for").map(|_| fields.positive("for"));
     let Some(node) = fields.get("when") else {
         let from = fields.get("from").map(|_| fields.duration("from"));
         return Some(When::Times { from: given(from)?.unwrap_or_default(), lasts: given(lasts)? });

@@ -112,6 +112,11 @@ impl<'n, 's> Fields<'n, 's> {
         self.desk.duration(self.get(key)?)
     }
 
+    /// A duration longer than nothing.
+    pub(crate) fn positive(&self, key: &str) -> Option<Duration> {
+        self.desk.positive(self.get(key)?)
+    }
+
     pub(crate) fn quantity<T: Quantity>(&self, key: &str) -> Option<T> {
         self.desk.quantity(self.get(key)?)
     }

@@ -11,8 +11,10 @@ use super::{
     process::{self, templates},
     service::{all, given},
     text::{self, Scope},
+    words,
 };
 use crate::{
+    mistake::{Note, Rule},
     model::{Expression, Operation},
     shape::system::OPERATION,
     tree::Entry,
@@ -26,15 +28,18 @@ pub(crate) fn operation<'n>(desk: &Desk<'_>, entry: &'n Entry, names: &Names) ->
     let drawn = own.map(|own| own.with.iter().chain(&own.parameters).chain(&names.vars)).into_iter().flatten();
 
     let call = fields.get("call").and_then(|node| text::call(desk, node, names));
+    for entry in fields.entries("with") {
+        words::may_be_named(desk, entry, &[], "templates");
+    }
     let with = templates(desk, fields.entries("with"));
     let query = templates(desk, fields.entries("query"));
     let headers = process::headers(desk, fields.entries("headers"));
     let json = fields.get("json").map(|node| text::json_template(desk, node, None));
-    let timeout = fields.get("timeout").map(|_| fields.duration("timeout"));
+    let timeout = fields.get("timeout").map(|_| fields.positive("timeout"));
     let expression =
         |key: &str| fields.get(key).map(|node| text::expression(desk, node, &answer).map(|(text, _)| text));
     let (succeeded, refused) = (expression("succeeded"), expression("refused"));
-    let keep = keep(desk, fields.entries("keep"));
+    let keep = keep(desk, fields.entries("keep"), names);
     let find_scope = Scope::of(["header", "body", "path"].into_iter().chain(drawn.map(String::as_str)));
     let find = fields.get("find").map(|node| text::call_template(desk, node, names, &find_scope));
     let implies_scope = Scope::of(["status", "outcome", "body", "header"]);
@@ -67,10 +72,17 @@ pub(crate) fn operation<'n>(desk: &Desk<'_>, entry: &'n Entry, names: &Names) ->
     named.then_some(Placed { node: &entry.value, name: entry.key_span, value })
 }
 
-fn keep(desk: &Desk<'_>, entries: &[Entry]) -> Option<BTreeMap<String, Expression>> {
+fn keep(desk: &Desk<'_>, entries: &[Entry], names: &Names) -> Option<BTreeMap<String, Expression>> {
     let scope = Scope::of(["answer", "request", "path"]);
     let kept = all(entries, |entry| {
-        let named = desk.is_name(&entry.key, entry.key_span);
+        let named = words::may_be_named(desk, entry, &["header", "path", "answer", "request"], "calls and invariants");
+        if names.reads.contains_key(&entry.key) {
+            desk.wrong(
+                Note::new(Rule::DuplicateName, entry.key_span, format!("`{}` is a read already", entry.key))
+                    .label("an invariant could mean either")
+                    .help("give one of the two another name"),
+            );
+        }
         let (expression, _) = text::expression(desk, &entry.value, &scope)?;
         named.then(|| (entry.key.clone(), expression))
     });

@@ -7,6 +7,7 @@ use super::{
     names::Names,
     service::{all, given},
     text::{self, Scope},
+    words,
 };
 use crate::{
     mistake::{Note, Rule},
@@ -51,6 +52,9 @@ pub(crate) fn saga<'n>(desk: &Desk<'_>, entry: &'n Entry, names: &Names) -> Opti
     }
     named.then_some(Placed { node: &entry.value, name: entry.key_span, value })
 }
+
+/// Names that have a meaning of their own in invariants.
+const TAKEN: &[&str] = &["http", "each", "outcome", "calls", "sum"];
 
 /// What an operation kept, and the system's values.
 fn kept_scope(names: &Names, operation: Option<&str>) -> Scope {
@@ -127,7 +131,7 @@ fn ends(desk: &Desk<'_>, node: &Node, names: &Names, kept: &Scope) -> Option<Sag
 
 pub(crate) fn read<'n>(desk: &Desk<'_>, entry: &'n Entry, names: &Names) -> Option<Placed<'n, Read>> {
     // Its name is a name in CEL, where `a-b` is a subtraction.
-    let named = is_expression_name(desk, entry);
+    let named = words::may_be_named(desk, entry, TAKEN, "invariants");
     let place = |value| Placed { node: &entry.value, name: entry.key_span, value };
     if !matches!(entry.value.value, Value::Map(_)) {
         let call = text::call_template(desk, &entry.value, names, &kept_scope(names, None))?;
@@ -139,29 +143,6 @@ pub(crate) fn read<'n>(desk: &Desk<'_>, entry: &'n Entry, names: &Names) -> Opti
     let call = fields.get("call").and_then(|node| text::call_template(desk, node, names, &scope));
     let value = Read { name: entry.key.clone(), each: given(each)?, call: call? };
     named.then(|| place(value))
-}
-
-const TAKEN: [&str; 5] = ["http", "each", "outcome", "calls", "sum"];
-
-fn is_expression_name(desk: &Desk<'_>, entry: &Entry) -> bool {
-    let name = entry.key.as_str();
-    if TAKEN.contains(&name) {
-        desk.wrong(
-            Note::new(Rule::BadName, entry.key_span, format!("`{name}` has a meaning of its own in invariants"))
-                .help(format!("call it `the_{name}`")),
-        );
-        return false;
-    }
-    let good = crate::template::call::is_bare_name(name);
-    if !good {
-        let kept: String = name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
-        desk.wrong(
-            Note::new(Rule::BadName, entry.key_span, format!("`{name}` cannot be named in an invariant"))
-                .label("letters, digits and `_` make such a name")
-                .help(format!("write `{}`", kept.trim_start_matches(|c: char| c.is_ascii_digit()))),
-        );
-    }
-    good
 }
 
 pub(crate) fn invariant<'n>(desk: &Desk<'_>, entry: &'n Entry, names: &Names) -> Option<Placed<'n, Invariant>> {

@@ -75,7 +75,7 @@ pub(crate) fn decode<'n>(desk: &Desk<'_>, node: &'n Node, names: &Names) -> Opti
         gate: fields.get("gate").and_then(|node| gate(desk, node, names)),
         load: fields.items("load").iter().filter_map(|node| stream(desk, node, names)).collect(),
         expect: fields.items("expect").iter().filter_map(|node| expectation::expectation(desk, node, &known)).collect(),
-        settle_within: fields.duration("settle_within").unwrap_or(Duration::from_secs(30)),
+        settle_within: fields.positive("settle_within").unwrap_or(Duration::from_secs(30)),
         name,
         faults,
     })
@@ -195,7 +195,7 @@ fn gate<'n>(desk: &Desk<'_>, node: &'n Node, names: &Names) -> Option<Placed<'n,
     let operation = of.clone().unwrap_or_default();
     let fields = Fields::open_with(desk, node, &GATE, parameters(names, &operation))?;
     let rate = fields.quantity::<Rate>("rate");
-    let lasts = fields.duration("for");
+    let lasts = fields.positive("for");
     let succeeded = fields.get("succeeded").map(|_| fields.bound("succeeded"));
     let latency = fields.percentiles();
     if succeeded.is_none() && !node.entries().iter().any(|e| e.key.starts_with('p')) {
@@ -220,7 +220,7 @@ fn stream<'n>(desk: &Desk<'_>, node: &'n Node, names: &Names) -> Option<Placed<'
     };
     let fields = Fields::open_with(desk, keys, &STREAM, parameters(names, &operation))?;
     let rate = fields.quantity::<Rate>("rate");
-    let lasts = fields.duration("for");
+    let lasts = fields.positive("for");
     let from = fields.get("from").map(|_| fields.duration("from"));
     let in_flight = fields.get("in_flight").map(|_| fields.count("in_flight"));
     let with = with(&fields, &operation, names, None);

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, net::SocketAddr};
 
-use super::{Placed, desk::Desk, fields::Fields, names::Names, process, text};
+use super::{Placed, desk::Desk, fields::Fields, names::Names, process, text, words};
 use crate::{
     mistake::{Note, Rule},
     model::{
@@ -208,7 +208,7 @@ fn upstream(desk: &Desk<'_>, entry: &Entry, names: &Names) -> Option<Upstream> {
         Some(node) if node.scalar().is_some() => prefix(desk, node).map(|prefix| vec![prefix]),
         Some(_) => all(fields.items("serves"), |node| prefix(desk, node)),
     };
-    let timeout = fields.get("timeout").map(|_| fields.duration("timeout"));
+    let timeout = fields.get("timeout").map(|_| fields.positive("timeout"));
     let attempts = fields.get("attempts").map(|node| attempts(desk, node));
     let breaker = fields.get("breaker").map(|node| breaker(desk, node));
     let value = Upstream {
@@ -254,7 +254,7 @@ fn attempts(desk: &Desk<'_>, node: &Node) -> Option<Attempts> {
 fn breaker(desk: &Desk<'_>, node: &Node) -> Option<Breaker> {
     let fields = Fields::open(desk, node, &BREAKER)?;
     let counts = fields.word("counts").map(|word| if word == "calls" { Counts::Calls } else { Counts::Attempts });
-    let cool_down = fields.duration("cool_down");
+    let cool_down = fields.positive("cool_down");
     let trials = fields.get("trials").map(|_| fields.count("trials"));
     let by_share = ["share", "window", "minimum"];
     let trips = match (fields.get("consecutive"), fields.get("share")) {
@@ -274,7 +274,7 @@ fn breaker(desk: &Desk<'_>, node: &Node) -> Option<Breaker> {
         }
         (None, Some(_)) => {
             let (share, window, minimum) =
-                (fields.quantity("share"), fields.duration("window"), fields.count("minimum"));
+                (fields.quantity("share"), fields.positive("window"), fields.count("minimum"));
             for key in ["window", "minimum"].into_iter().filter(|key| fields.get(key).is_none()) {
                 let example = if key == "window" { "10s" } else { "10" };
                 desk.wrong(
@@ -344,7 +344,26 @@ pub(crate) fn backing(desk: &Desk<'_>, entry: &Entry, names: &Names) -> Option<B
     named.then_some(value)
 }
 
+/// Names that the run gives to the templates of services.
+const GIVEN: &[&str] = &[
+    "port",
+    "address",
+    "host",
+    "url",
+    "service",
+    "instance",
+    "instances",
+    "data",
+    "calls",
+    "events",
+    "database",
+    "files",
+];
+
 /// Values for templates, as JSON.
-pub(crate) fn vars(entries: &[Entry]) -> BTreeMap<String, serde_json::Value> {
+pub(crate) fn vars(desk: &Desk<'_>, entries: &[Entry]) -> BTreeMap<String, serde_json::Value> {
+    for entry in entries {
+        words::may_be_named(desk, entry, GIVEN, "templates");
+    }
     entries.iter().map(|entry| (entry.key.clone(), entry.value.json())).collect()
 }

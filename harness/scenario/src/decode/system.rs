@@ -40,7 +40,7 @@ pub(crate) fn decode<'n>(desk: &Desk<'_>, node: &'n Node, names: &Names) -> Opti
         root,
         services: each("services").iter().filter_map(|entry| service::service(desk, entry, names)).collect(),
         backing: each("backing").iter().filter_map(|entry| service::backing(desk, entry, names)).collect(),
-        vars: service::vars(each("vars")),
+        vars: service::vars(desk, each("vars")),
         operations: each("operations").iter().filter_map(|entry| operation::operation(desk, entry, names)).collect(),
         sagas: each("sagas").iter().filter_map(|entry| saga::saga(desk, entry, names)).collect(),
         reads: each("reads").iter().filter_map(|entry| saga::read(desk, entry, names)).collect(),
