@@ -90,8 +90,7 @@ fn env(fields: &Fields<'_, '_>, names: &Names) -> BTreeMap<String, BTreeMap<Stri
                     .label("variables stand under the service that gets them")
                     .help_if(suggest::remedy(&entry.key, names.services())),
             );
-        }
-        if !matches!(entry.value.value, Value::Map(_)) {
+        } else if !matches!(entry.value.value, Value::Map(_)) {
             desk.wrong_form(&entry.value, "a mapping from variables to values");
         }
         process::variables(desk, entry.value.entries());
