@@ -9,7 +9,7 @@ use http::{HeaderMap, HeaderValue, StatusCode, header, request::Parts};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::error::Category;
 
-use crate::problem::Problem;
+use crate::{name::is_name, problem::Problem};
 
 /// A JSON body: 415 without a JSON content type, 413 if it is too large, 400 if it is not JSON, 422 if it is JSON of
 /// another shape (with the path at fault). As an answer, `application/json`.
@@ -95,7 +95,7 @@ impl<S: Send + Sync> FromRequestParts<S> for IdempotencyKey {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
         let key = parts.headers.get("idempotency-key").and_then(|key| key.to_str().ok()).unwrap_or_default();
-        if key.is_empty() || key.len() > 255 || !key.bytes().all(|byte| byte.is_ascii_graphic()) {
+        if !is_name(key) {
             let problem = Problem::new(
                 StatusCode::UNPROCESSABLE_ENTITY,
                 "idempotency-key-needed",

@@ -9,7 +9,7 @@
 //! ```
 //!
 //! The modules in reading order: [`run`](mod@run) (a service's `main`), [`config`] and [`policy`] (its environment), [`serve`](mod@serve),
-//! [`context`] (trace, correlation, deadline), [`extract`] and [`problem`] (requests and errors), [`openapi`] (their description), [`client`] (calls),
+//! [`context`] (trace, correlation, deadline), [`name`], [`extract`] and [`problem`] (requests and errors), [`openapi`] (their description), [`client`] (calls),
 //! [`store`], [`outbox`], [`metrics`], [`log`], [`mutant`].
 //!
 //! A whole service, and a call to it:
@@ -51,6 +51,7 @@ pub mod config;
 pub mod policy;
 pub mod serve;
 pub mod context;
+pub mod name;
 pub mod extract;
 pub mod problem;
 pub mod openapi;

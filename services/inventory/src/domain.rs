@@ -8,7 +8,8 @@
 //! ```
 
 use std::collections::BTreeMap;
-use std::fmt;
+
+use chassis::name::NotAName;
 
 /// The most units that one receipt, or one item of one reservation, may name.
 pub const QUANTITY_MAX: i64 = 1_000_000;
@@ -16,18 +17,13 @@ pub const QUANTITY_MAX: i64 = 1_000_000;
 pub const RECEIVED_MAX: i64 = 1_000_000_000_000;
 /// The most items that one reservation may list.
 pub const ITEMS_MAX: usize = 100;
-/// The longest name (of an order, a SKU, a receipt, an event), in characters.
-pub const NAME_CHARS_MAX: usize = 255;
 
 /// Why a request does not say anything this service can do.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Mistake {
     /// A name is empty, too long, or holds something unprintable.
-    #[error("`{field}` is not a name: give 1 to {NAME_CHARS_MAX} visible ASCII characters")]
-    Name {
-        /// The field of the request.
-        field: &'static str,
-    },
+    #[error(transparent)]
+    Name(#[from] NotAName),
     /// A quantity is not within 1 and [`QUANTITY_MAX`].
     #[error("`quantity` is `{given}`: give a whole number from 1 to {QUANTITY_MAX}")]
     Quantity {
@@ -42,48 +38,17 @@ pub enum Mistake {
     },
 }
 
-fn is_name(text: &str) -> bool {
-    (1..=NAME_CHARS_MAX).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic())
-}
-
-macro_rules! name {
-    ($(#[$doc:meta])* $name:ident, $field:literal) => {
-        $(#[$doc])*
-        #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-        pub struct $name(String);
-
-        impl $name {
-            /// The name, if it is 1 to [`NAME_CHARS_MAX`] visible ASCII characters.
-            pub fn new(text: impl Into<String>) -> Result<Self, Mistake> {
-                let text = text.into();
-                if is_name(&text) { Ok(Self(text)) } else { Err(Mistake::Name { field: $field }) }
-            }
-
-            /// The text of the name.
-            pub fn as_str(&self) -> &str {
-                &self.0
-            }
-        }
-
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(&self.0)
-            }
-        }
-    };
-}
-
-name! {
+chassis::name! {
     /// What an article is called.
-    Sku, "sku"
+    pub struct Sku, "sku"
 }
-name! {
+chassis::name! {
     /// What the order service calls an order; at most one reservation exists for it.
-    OrderId, "order_id"
+    pub struct OrderId, "order_id"
 }
-name! {
+chassis::name! {
     /// What the deliverer calls one delivery; the key that makes telling it twice harmless.
-    Receipt, "receipt"
+    pub struct Receipt, "receipt"
 }
 
 /// A number of units, 1 to [`QUANTITY_MAX`].
@@ -293,6 +258,7 @@ pub fn to_release(known: Option<Status>) -> ToRelease {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use chassis::name::NAME_CHARS_MAX;
     use proptest::prelude::*;
 
     fn sku(text: &str) -> Sku {
@@ -309,7 +275,7 @@ mod tests {
             assert!(OrderId::new(good).is_ok(), "{good}");
         }
         for bad in ["", "a b", "a\n", "ä", "\u{7f}", &"x".repeat(NAME_CHARS_MAX + 1)] {
-            assert_eq!(OrderId::new(bad), Err(Mistake::Name { field: "order_id" }), "{bad:?}");
+            assert_eq!(OrderId::new(bad), Err(NotAName { field: "order_id" }), "{bad:?}");
         }
     }
 

@@ -1,9 +1,10 @@
 //! The description of the HTTP surface, as `/openapi.json` gives it. A test holds it against the router.
 
+use chassis::name::name_schema;
 use chassis::openapi::{in_path, json_of, object, problem, problem_schema, schema};
 use serde_json::{Value, json};
 
-use crate::domain::{ITEMS_MAX, NAME_CHARS_MAX, QUANTITY_MAX, Status};
+use crate::domain::{ITEMS_MAX, QUANTITY_MAX, Status};
 
 /// The OpenAPI 3.1 document of this service.
 pub fn document() -> Value {
@@ -134,7 +135,7 @@ fn schemas() -> Value {
     let item = json!({ "sku": name, "quantity": quantity });
     let text = json!({ "type": "string", "minLength": 1 });
     json!({
-        "Name": { "type": "string", "minLength": 1, "maxLength": NAME_CHARS_MAX, "pattern": "^[!-~]+$" },
+        "Name": name_schema(),
         "Item": object(item),
         "Delivery": object(json!({ "quantity": quantity })),
         "Receipt": object(json!({ "sku": name, "receipt": name, "quantity": quantity })),

@@ -7,23 +7,18 @@
 //!   └──▶ refused: the order is closed     captured − refunded ≥ 0, always
 //! ```
 
-use std::fmt;
+use chassis::name::NotAName;
 
 /// The largest amount of one payment, in minor units of its currency.
 /// Ninety million of the largest payments fit into the sums.
 pub const AMOUNT_MAX: i64 = 100_000_000_000;
-/// The longest name (of an order, a key), in characters.
-pub const NAME_CHARS_MAX: usize = 255;
 
 /// Why a request does not say anything this service can do.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Mistake {
     /// A name is empty, too long, or holds something unprintable.
-    #[error("`{field}` is not a name: give 1 to {NAME_CHARS_MAX} visible ASCII characters")]
-    Name {
-        /// The field of the request.
-        field: &'static str,
-    },
+    #[error(transparent)]
+    Name(#[from] NotAName),
     /// An amount is not within 1 and [`AMOUNT_MAX`].
     #[error("`amount` is `{given}`: give a whole number of minor units from 1 to {AMOUNT_MAX}")]
     Amount {
@@ -54,44 +49,13 @@ fn shortened(text: &str) -> String {
     shown
 }
 
-fn is_name(text: &str) -> bool {
-    (1..=NAME_CHARS_MAX).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic())
-}
-
-macro_rules! name {
-    ($(#[$doc:meta])* $name:ident, $field:literal) => {
-        $(#[$doc])*
-        #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-        pub struct $name(String);
-
-        impl $name {
-            /// The name, if it is 1 to [`NAME_CHARS_MAX`] visible ASCII characters.
-            pub fn new(text: impl Into<String>) -> Result<Self, Mistake> {
-                let text = text.into();
-                if is_name(&text) { Ok(Self(text)) } else { Err(Mistake::Name { field: $field }) }
-            }
-
-            /// The text of the name.
-            pub fn as_str(&self) -> &str {
-                &self.0
-            }
-        }
-
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(&self.0)
-            }
-        }
-    };
-}
-
-name! {
+chassis::name! {
     /// What the order service calls an order.
-    OrderId, "order_id"
+    pub struct OrderId, "order_id"
 }
-name! {
+chassis::name! {
     /// What the caller calls one wish to pay; however often it is sent, it is done once.
-    Key, "Idempotency-Key"
+    pub struct Key, "Idempotency-Key"
 }
 
 /// What this service calls one payment.
@@ -331,6 +295,7 @@ pub struct Summary {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use chassis::name::NAME_CHARS_MAX;
 
     #[test]
     fn currencies_are_codes_in_capitals() {
@@ -362,7 +327,7 @@ mod tests {
     fn names_are_bounded_and_visible() {
         assert!(Key::new("x".repeat(NAME_CHARS_MAX)).is_ok());
         for bad in ["", "a b", "a\n", "ä", &"x".repeat(NAME_CHARS_MAX + 1)] {
-            assert_eq!(Key::new(bad), Err(Mistake::Name { field: "Idempotency-Key" }), "{bad:?}");
+            assert_eq!(Key::new(bad), Err(NotAName { field: "Idempotency-Key" }), "{bad:?}");
         }
     }
 

@@ -1,9 +1,10 @@
 //! The description of the HTTP surface, as `/openapi.json` gives it. A test holds it against the router.
 
+use chassis::name::name_schema;
 use chassis::openapi::{in_path, json_of, object, problem, problem_schema, schema};
 use serde_json::{Value, json};
 
-use crate::domain::{AMOUNT_MAX, Method, NAME_CHARS_MAX, Status};
+use crate::domain::{AMOUNT_MAX, Method, Status};
 
 /// The OpenAPI 3.1 document of this service.
 pub fn document() -> Value {
@@ -75,7 +76,7 @@ fn schemas() -> Value {
     let currency = json!({ "type": "string", "pattern": "^[A-Z]{3}$", "description": "an ISO 4217 code" });
     let count = json!({ "type": "integer", "minimum": 0 });
     json!({
-        "Name": { "type": "string", "minLength": 1, "maxLength": NAME_CHARS_MAX, "pattern": "^[!-~]+$" },
+        "Name": name_schema(),
         "Charge": object(json!({
             "order_id": name, "amount": amount, "currency": currency,
             "payment_method": { "enum": Method::ALL.map(Method::word) }

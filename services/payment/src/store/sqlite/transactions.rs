@@ -118,8 +118,8 @@ fn money_at(row: &Row<'_>, amount: usize, currency: usize) -> Result<Money> {
 }
 
 /// Something in the database that this code never wrote. The transaction rolls back.
-fn unreadable(mistake: Mistake) -> Error {
-    wrong(mistake.to_string())
+fn unreadable(mistake: impl Into<Mistake>) -> Error {
+    wrong(mistake.into().to_string())
 }
 
 fn wrong(why: String) -> Error {
