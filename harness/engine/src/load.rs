@@ -31,6 +31,9 @@ use crate::{
 /// A start later than this is late.
 pub(crate) const LATE: Duration = Duration::from_millis(10);
 
+/// The rate up to which a load leaves its processor mostly alone, so that its thread may come before all others.
+const URGENT_UP_TO: Rate = Rate(500.0);
+
 /// The most operations in flight where the scenario does not say: in the gate.
 pub(crate) const IN_FLIGHT_AT_MOST: u32 = 1000;
 
@@ -142,9 +145,12 @@ pub(crate) fn start(
     let (tell, over) = oneshot::channel();
     let (stop, mut stopped) = oneshot::channel();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let mostly_sleeps = streams.iter().map(|arrivals| arrivals.rate.0).sum::<f64>() <= URGENT_UP_TO.0;
     let shared = Arc::new(Shared { client, journal, zero, late: AtomicU64::new(0), late_at_most });
     std::thread::Builder::new().name("squall-load".to_owned()).spawn(move || {
-        urgent::make_this_thread_urgent();
+        if mostly_sleeps {
+            urgent::make_this_thread_urgent();
+        }
         let tally = runtime.block_on(async {
             tokio::select! {
                 biased;
