@@ -187,3 +187,24 @@ fn a_breaker_that_counts_calls_lets_an_admitted_call_finish_its_attempts() {
     run(&setup).expect(CHECK, State::Held);
     run(&Setup { bug: Some(Bug::NeverOpens), ..setup }).expect(CHECK, State::Violated);
 }
+
+#[test]
+fn without_traces_demand_is_told_apart_by_key() {
+    let untraced = |what: &mut What| {
+        if let What::CallStarted { trace, edge, .. } = what
+            && !edge.is_client()
+        {
+            *trace = None;
+        }
+    };
+    let story = run(&Setup::default()).changed(|_, what| untraced(what));
+    story.expect_clause(CHECK, "closes_within", State::Held);
+    story.expect(CHECK, State::Held);
+    let anonymous = run(&Setup::default()).changed(|_, what| {
+        untraced(what);
+        if let What::CallSent { body, .. } = what {
+            body.json = None;
+        }
+    });
+    anonymous.expect_saying(CHECK, State::Inconclusive, "nobody can tell which demand had its call");
+}

@@ -203,10 +203,18 @@ impl<'r> Bench<'_, '_, 'r> {
         });
         let Some((since, until)) = opened else {
             let leaks: usize = life.openings.iter().map(|opening| opening.leaks.len()).sum();
-            let mut violated = clause(
-                State::Violated,
-                format!("it never opened: {} started although it was due to be open", count(leaks, "call")),
-            );
+            let refused = life.openings.iter().map(|opening| {
+                let (from, until) = self.silence(opening);
+                self.demands_on(life, from, until).filter(|demand| demand.served.is_none()).count()
+            });
+            // A few that came just before it was due to open, or for another reason, make it no breaker.
+            let how = match refused.sum::<usize>() {
+                refused if refused >= REFUSED_MIN => "it did not stay open",
+                _ => "it never opened",
+            };
+            let leaks = count(leaks, "call");
+            let mut violated =
+                clause(State::Violated, format!("{how}: {leaks} started although it was due to be open"));
             violated.evidence = vec![
                 self.case.evidence.cite(first, "the first failure that the caller saw of the fault"),
                 self.case.evidence.cite(due.tripped, "the failure that was due to trip it"),
@@ -401,12 +409,35 @@ impl<'r> Bench<'_, '_, 'r> {
         })
     }
 
+    /// When each call of one life started, and when the last of it and all before it ended.
+    fn ends(&self, life: &LifeWatch) -> Vec<(u64, u64)> {
+        let calls = self.case.evidence.calls.iter().filter(|call| {
+            let us = call.started.us;
+            call.edge == self.asked.on && call.caller == life.instance && life.from_us <= us && us <= life.until_us
+        });
+        let mut last = 0;
+        let ended = calls.map(|call| {
+            last = last.max(call.ended.map_or(u64::MAX, |(at, _)| at.us));
+            (call.started.us, last)
+        });
+        ended.collect()
+    }
+
     /// A breaker that stays open long after its cool-down although it is asked.
     fn never_tries(&self, named: bool) -> Option<Clause> {
-        for (life, opening) in self.openings() {
-            let due = opening.tripped.us + self.cool_us;
-            let until = opening.until_us.min(life.until_us).min(self.case.evidence.load_ends_us().unwrap_or(u64::MAX));
-            let late = due + self.cool_us.max(4 * self.case.evidence.tolerance.tick_us);
+        self.watch.lives.iter().find_map(|life| self.never_tries_in(life, named))
+    }
+
+    fn never_tries_in(&self, life: &LifeWatch, named: bool) -> Option<Clause> {
+        let ends = self.ends(life);
+        let load_ends = self.case.evidence.load_ends_us().unwrap_or(u64::MAX);
+        for opening in &life.openings {
+            let until = opening.until_us.min(life.until_us).min(load_ends);
+            // A trial that goes on, or failed just now, is why demand is turned away.
+            let before = ends.partition_point(|(started, _)| *started < until);
+            let last_end = before.checked_sub(1).map_or(0, |last| ends[last].1);
+            let due = opening.tripped.us.max(last_end).saturating_add(self.cool_us);
+            let late = due.saturating_add(self.cool_us.max(4 * self.case.evidence.tolerance.tick_us));
             let blind = self.case.blind_spots(self.asked.on).iter().any(|(from, to)| *from <= until && due <= *to);
             let asked = self.demands_on(life, due, until).filter(|demand| self.is_refused(demand)).count();
             if until > late && asked >= REFUSED_MIN && self.is_asked_enough(life, due, until) && !blind {
@@ -436,6 +467,10 @@ impl<'r> Bench<'_, '_, 'r> {
         };
         if self.openings().next().is_none() && self.watch.lives.iter().all(|life| life.may_refuse.is_empty()) {
             return Some(clause(State::Inconclusive, format!("it never opened: {}", self.too_few_failures())));
+        }
+        if !self.watch.is_told_apart {
+            let why = "calls carry neither a trace nor a saga's key, so nobody can tell which demand had its call";
+            return Some(clause(State::Inconclusive, why.to_owned()));
         }
         let hung = self
             .asked

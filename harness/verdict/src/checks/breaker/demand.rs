@@ -2,12 +2,15 @@
 //!
 //! Declared, not guessed: submitted operations whose `implies` names the edge, and sagas whose next step is due.
 
-use squall_record::{Edge, OperationId, Outcome};
+use std::collections::BTreeMap;
+
+use squall_record::{Edge, OperationId, Outcome, TraceId};
 use squall_scenario::model::{Saga, System};
 
 use crate::{
     ask::Question,
     case::Case,
+    checks::saga,
     evidence::{At, Operation},
 };
 
@@ -37,9 +40,46 @@ pub enum Missing {
     TurnedDown,
 }
 
+/// How the calls on an edge are told to belong to an operation.
+#[derive(Debug)]
+enum Belonging {
+    /// By the trace they carry.
+    Trace,
+    /// By the saga's key, for a caller that passes no trace on: when the first call of each operation started.
+    Key(BTreeMap<OperationId, At>),
+    /// Not at all.
+    Unknown,
+}
+
+impl Belonging {
+    fn of(case: &Case<'_, '_>, edge: &Edge) -> Belonging {
+        let mut calls = case.evidence.calls.iter().filter(|call| call.edge == edge).peekable();
+        let carries = |trace: TraceId| case.evidence.operation_of(trace).is_some();
+        if calls.peek().is_none() && case.evidence.passes_traces() || calls.any(|call| call.trace.is_some_and(carries))
+        {
+            return Belonging::Trace;
+        }
+        let mut first = BTreeMap::new();
+        for saga in &case.system.sagas {
+            let Ok(found) = saga::instances(case, saga) else { continue };
+            for instance in found.list {
+                let started = instance.calls().filter(|call| call.edge == edge).map(|call| call.started).min();
+                first.extend(started.map(|at| (instance.operation.id, at)));
+            }
+        }
+        if first.is_empty() { Belonging::Unknown } else { Belonging::Key(first) }
+    }
+}
+
+/// Whether it can be told which demand on an edge had its call.
+pub fn is_told_apart(case: &Case<'_, '_>, edge: &Edge) -> bool {
+    !matches!(Belonging::of(case, edge), Belonging::Unknown)
+}
+
 /// The demand on an edge, in order; empty where none is declared.
 pub fn of(case: &Case<'_, '_>, edge: &Edge) -> Vec<Demand> {
     let mut demands = Vec::new();
+    let belonging = Belonging::of(case, edge);
     for declared in &case.system.operations {
         let implied = declared.implies.iter().find(|(on, _)| on == edge).map(|(_, when)| Question::new(when));
         let saga = case.system.saga_of(&declared.name).filter(|saga| due_step(saga, edge).is_some());
@@ -52,7 +92,7 @@ pub fn of(case: &Case<'_, '_>, edge: &Edge) -> Vec<Demand> {
             });
             let due = saga.is_some_and(|saga| is_due(case, saga, edge, operation));
             if implies || due {
-                demands.push(demand(case, edge, operation, due));
+                demands.push(demand(case, edge, &belonging, operation, due));
             }
         }
     }
@@ -66,7 +106,7 @@ pub fn is_declared(system: &System, edge: &Edge) -> bool {
         || system.sagas.iter().any(|saga| due_step(saga, edge).is_some_and(|step| step > 0))
 }
 
-fn demand(case: &Case<'_, '_>, edge: &Edge, operation: &Operation<'_>, due: bool) -> Demand {
+fn demand(case: &Case<'_, '_>, edge: &Edge, belonging: &Belonging, operation: &Operation<'_>, due: bool) -> Demand {
     let (mut served, mut instance) = (None, None);
     let (mut called, mut failed) = (false, false);
     for call in case.evidence.calls.of_trace(operation.trace) {
@@ -81,12 +121,15 @@ fn demand(case: &Case<'_, '_>, edge: &Edge, operation: &Operation<'_>, due: bool
             failed |= call.failed();
         }
     }
+    if let Belonging::Key(first) = belonging {
+        served = first.get(&operation.id).copied();
+    }
     let alone = case.system.service(&edge.from).is_none_or(|service| service.instances <= 1);
     let turned_down =
         operation.ended.as_ref().is_some_and(|end| end.answer.is_some()) && operation.outcome() != Outcome::Succeeded;
     let missing = match served {
         Some(_) => Missing::Nothing,
-        None if !turned_down => Missing::Nothing,
+        None if !turned_down || !matches!(belonging, Belonging::Trace) => Missing::Nothing,
         None if due && called && !failed => Missing::Refused,
         None if !called => Missing::TurnedDown,
         None => Missing::Nothing,

@@ -37,6 +37,8 @@ pub struct Watch {
     pub lives: Vec<LifeWatch>,
     /// What was asked of the edge, in order.
     pub demands: Vec<Demand>,
+    /// Whether it can be told which of them had its call.
+    pub is_told_apart: bool,
 }
 
 impl Watch {
@@ -69,7 +71,8 @@ pub fn watch_all(case: &Case<'_, '_>) -> BTreeMap<Edge, Watch> {
                 let watch =
                     |life| monitor::watch(life, &policy, case.evidence.tolerance, at_most, case.evidence.last.us);
                 let lives = lives.iter().map(watch).collect();
-                watches.insert(edge, Watch { policy, lives, demands });
+                let is_told_apart = demand::is_told_apart(case, &edge);
+                watches.insert(edge, Watch { policy, lives, demands, is_told_apart });
             }
         }
     }

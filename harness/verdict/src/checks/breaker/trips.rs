@@ -87,7 +87,7 @@ fn may_be_in_a_row(threshold: usize, past: &[Past], now: usize, since_us: u64, o
             // A success of the same moment may have come after this failure for the caller.
             Ending::Good if call.us + order_us >= past[now].us => {}
             // One that began before the breaker closed may be left out, and so may a 4xx.
-            Ending::Good if call.started_us >= since_us => success_us = success_us.or(Some(call.us)),
+            Ending::Good if surely_after(call, since_us, order_us) => success_us = success_us.or(Some(call.us)),
             Ending::Good | Ending::Neutral => {}
         }
         if failures >= threshold {
@@ -104,7 +104,7 @@ fn must_be_in_a_row(threshold: usize, past: &[Past], now: usize, since_us: u64, 
             break;
         }
         match call.ending {
-            Ending::Bad if call.last && call.started_us >= since_us => failures.push(call.us),
+            Ending::Bad if call.last && surely_after(call, since_us, order_us) => failures.push(call.us),
             Ending::Bad | Ending::Hidden => {}
             Ending::Good | Ending::Neutral | Ending::Doubtful => {
                 // Failures within a moment of it may have come before it for the caller.
@@ -143,24 +143,28 @@ fn share_of(share: f64, window: u64, minimum: usize, past: &[Past], now: usize, 
     let later = past[now + 1..].iter().take_while(|later| later.us <= at + order_us);
     let later = later.filter(|later| later.ending != Ending::Bad).count();
     let must = WINDOWS_MUST.iter().all(|part| {
-        let (mut failures, mut all) = (0usize, 0usize);
-        for call in within(*part).filter(|call| call.us > since_us + order_us || since_us == 0) {
-            let counts = call.last && call.started_us >= since_us;
+        let from = at.saturating_sub((window as f64 * part) as u64);
+        let (mut failures, mut sure, mut others) = (0usize, 0usize, later);
+        for call in past[..=now].iter().rev().take_while(|call| call.us + order_us >= from) {
+            // At the window's edge and around the closing, failures are left out and successes are counted.
+            let is_inside = call.us >= from + order_us || from == 0;
+            let counts = is_inside && call.last && surely_after(call, since_us, order_us);
             match call.ending {
-                Ending::Bad if counts => (failures, all) = (failures + 1, all + 1),
+                Ending::Bad if counts => (failures, sure) = (failures + 1, sure + 1),
                 Ending::Bad | Ending::Hidden => {}
-                Ending::Good | Ending::Neutral | Ending::Doubtful => all += 1,
+                _ if call.us + order_us < since_us => {}
+                Ending::Good | Ending::Neutral | Ending::Doubtful => {
+                    others += 1;
+                    sure += usize::from(counts && call.ending == Ending::Good);
+                }
             }
         }
-        // A 4xx or a stale call may be left out of the minimum, so only what surely counts meets it.
-        failures >= 1 && sure(within(*part), since_us) >= minimum && failures as f64 >= share * (all + later) as f64
+        failures > 0 && sure >= minimum && failures as f64 >= share * (failures + others) as f64
     });
     if must { Trip::Must } else { Trip::May }
 }
 
-/// How many of these any right breaker counts.
-fn sure<'p>(calls: impl Iterator<Item = &'p Past>, since_us: u64) -> usize {
-    calls
-        .filter(|call| matches!(call.ending, Ending::Good | Ending::Bad) && call.last && call.started_us >= since_us)
-        .count()
+/// Whether a call began after the breaker last closed, so that every right breaker counts it.
+fn surely_after(call: &Past, since_us: u64, order_us: u64) -> bool {
+    since_us == 0 || call.started_us > since_us + order_us
 }

@@ -107,7 +107,12 @@ impl<'c, 'r> Bench<'c, '_, 'r> {
             (State::Inconclusive, format!("{}: {why}{others}", self.name_of(instance)), vec![cited])
         } else {
             let never = if never > 0 { format!(", {never} never began") } else { String::new() };
-            (State::Held, format!("{done} done, {undone} undone{never}"), Vec::new())
+            let by_key = if self.found.traced || self.found.step_calls == 0 {
+                ""
+            } else {
+                "; told apart by key, for their calls carry no trace"
+            };
+            (State::Held, format!("{done} done, {undone} undone{never}{by_key}"), Vec::new())
         };
         let clause = Clause { name: "ends_whole", state, decides: true, summary, evidence };
         let tally = vec![
