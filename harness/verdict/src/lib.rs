@@ -6,6 +6,15 @@
 //!                       faults, lives, reads)        each with the facts that say so)
 //! ```
 //!
+//! ```
+//! use squall_record::Record;
+//! use squall_verdict::{CannotJudge, judge};
+//!
+//! // Only a record that opens with its own system, scenario and plan can be judged.
+//! let empty = Record { facts: Vec::new() };
+//! assert!(matches!(judge(&empty), Err(CannotJudge::Record(_))));
+//! ```
+//!
 //! Modules in reading order:
 //! - [`verdict`]: what judging says;
 //! - [`evidence`]: facts joined into tables;

@@ -16,6 +16,10 @@ pub mod outcomes;
 pub mod trips;
 pub mod monitor;
 pub mod clauses;
+mod opens_within;
+mod while_open;
+mod half_open;
+mod closes_within;
 
 use std::collections::BTreeMap;
 

@@ -142,6 +142,11 @@ fn share_of(share: f64, window: u64, minimum: usize, past: &[Past], now: usize, 
     }
     let later = past[now + 1..].iter().take_while(|later| later.us <= at + order_us);
     let later = later.filter(|later| later.ending != Ending::Bad).count();
+    // A breaker asks itself when it counts a failure; that the window moved on meanwhile trips nothing.
+    let call = &past[now];
+    if call.ending != Ending::Bad || !call.last || !surely_after(call, since_us, order_us) {
+        return Trip::May;
+    }
     let must = WINDOWS_MUST.iter().all(|part| {
         let from = at.saturating_sub((window as f64 * part) as u64);
         let (mut failures, mut sure, mut others) = (0usize, 0usize, later);
