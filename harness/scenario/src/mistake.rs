@@ -129,31 +129,61 @@ impl Note {
         self
     }
 
-    pub(crate) fn place(self, source: &Source) -> Mistake {
+    fn place(self, source: &Source, cursor: &mut Cursor) -> Mistake {
         let text = &source.text;
         let start = floor(text, self.span.start);
         let end = floor(text, self.span.end.max(start)).max(start);
-        let line_start = text[..start].rfind('\n').map_or(0, |at| at + 1);
-        let line = text[..line_start].matches('\n').count() + 1;
+        cursor.advance(text, start);
+        let line_start = cursor.line_start;
         // An underline of many lines hides what it points at: the first line will do.
-        let line_end = text[start..].find('\n').map_or(text.len(), |at| start + at);
+        let near = &text[start..floor(text, start + 2 * SHOWN_BYTES_MAX)];
+        let line_end = start + near.find('\n').unwrap_or(near.len());
         let (from, to) = excerpt(text, line_start, line_end, start);
         let shown = &text[from..to];
         let end = end.min(to).max(start);
         Mistake {
             rule: self.rule,
             file: source.name.clone(),
-            line,
-            column: text[line_start..start].chars().count() + 1,
+            line: cursor.line,
+            column: cursor.column,
             message: self.message,
             label: self.label,
             helps: self.helps,
             shown: shown.trim_end_matches('\r').to_owned(),
             underline: start - from..end - from,
-            shown_from_column: text[line_start..from].chars().count(),
+            begins_inside: from > line_start,
         }
     }
 }
+
+/// A place in a text that only moves on, so that a thousand mistakes cost one walk through it.
+struct Cursor {
+    at: usize,
+    line: usize,
+    column: usize,
+    line_start: usize,
+}
+
+impl Cursor {
+    fn new() -> Cursor {
+        Cursor { at: 0, line: 1, column: 1, line_start: 0 }
+    }
+
+    fn advance(&mut self, text: &str, to: usize) {
+        for (offset, c) in text[self.at..to.max(self.at)].char_indices() {
+            self.column += 1;
+            if c == '\n' {
+                self.line += 1;
+                self.column = 1;
+                self.line_start = self.at + offset + 1;
+            }
+        }
+        self.at = to.max(self.at);
+    }
+}
+
+/// How much of a line is shown.
+const SHOWN_BYTES_MAX: usize = 400;
 
 /// The largest character boundary not after `at`.
 pub(crate) fn floor(text: &str, at: usize) -> usize {
@@ -166,12 +196,11 @@ pub(crate) fn floor(text: &str, at: usize) -> usize {
 
 /// The part of a line that is shown: all of it, unless it is longer than a screen.
 fn excerpt(text: &str, line_start: usize, line_end: usize, start: usize) -> (usize, usize) {
-    const LONGEST: usize = 400;
-    if line_end - line_start <= LONGEST {
+    if line_end - line_start <= SHOWN_BYTES_MAX {
         return (line_start, line_end);
     }
     let from = floor(text, start.saturating_sub(80).max(line_start));
-    (from, floor(text, (from + LONGEST).min(line_end)))
+    (from, floor(text, (from + SHOWN_BYTES_MAX).min(line_end)))
 }
 
 /// One mistake in one file.
@@ -193,7 +222,8 @@ pub struct Mistake {
     pub helps: Vec<String>,
     shown: String,
     underline: Range<usize>,
-    shown_from_column: usize,
+    /// Whether what is shown begins inside of the line.
+    begins_inside: bool,
 }
 
 impl Mistake {
@@ -204,10 +234,10 @@ impl Mistake {
         }
         // The place is spelt here, because the snippet may begin in the middle of a long line.
         let snippet = Snippet::source(self.shown.as_str()).line_start(self.line).annotation(annotation);
-        let snippet = if self.shown_from_column == 0 {
-            snippet.path(self.file.as_str())
-        } else {
+        let snippet = if self.begins_inside {
             snippet.path(format!("{} (column {})", self.file, self.column))
+        } else {
+            snippet.path(self.file.as_str())
         };
         let mut group = level.primary_title(self.message.as_str()).element(snippet);
         for help in &self.helps {
@@ -234,9 +264,10 @@ impl Mistakes {
         let mut notes = notes;
         notes.sort_by_key(|note| note.span);
         notes.dedup_by(|a, b| a.span == b.span && a.message == b.message);
+        let (mut in_system, mut in_scenario) = (Cursor::new(), Cursor::new());
         let place = |note: Note| match note.span.file {
-            File::System => note.place(&system),
-            File::Scenario => note.place(&scenario),
+            File::System => note.place(&system, &mut in_system),
+            File::Scenario => note.place(&scenario, &mut in_scenario),
         };
         Mistakes { list: notes.into_iter().map(place).collect() }
     }

@@ -110,6 +110,24 @@ fn a_thousand_mistakes_are_counted_beyond_the_first_hundred() {
 }
 
 #[test]
+fn ten_thousand_mistakes_cost_one_walk_through_the_file() {
+    // Each of these once cost a walk, or a comparison, for every other: a square of the file's length.
+    for text in [
+        (0..9_000).map(|n| format!("key{n}: 1\n")).collect::<String>(),
+        format!("{{{}}}", (0..9_000).map(|n| format!("k{n}: 1")).collect::<Vec<_>>().join(", ")),
+        format!("schema: 1\nvars: {{{}}}", (0..9_000).map(|n| format!("é-{n}: 1")).collect::<Vec<_>>().join(", ")),
+    ] {
+        let found = load_system(&source(text)).unwrap_err();
+        assert!(found.list().len() > 9_000);
+    }
+    let columns = format!("{{\n  ü: [{}], x: 1 }}\n", "1, ".repeat(50));
+    let found = load_system(&source(columns.clone())).unwrap_err();
+    let last = found.list().iter().find(|mistake| mistake.message.contains("`x`")).unwrap();
+    let line = columns.lines().nth(1).unwrap();
+    assert_eq!((last.line, last.column), (2, line.chars().position(|c| c == 'x').unwrap() + 1));
+}
+
+#[test]
 fn a_mistake_on_a_very_long_line_shows_the_part_that_matters() {
     let text = format!("schema: 1\nvars: {{ long: \"{}\" }}\n{{", "é".repeat(50_000));
     let shown = load_system(&source(text)).unwrap_err().to_string();

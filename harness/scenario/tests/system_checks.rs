@@ -59,7 +59,12 @@ fn one_variable_means_one_thing() {
     check("MODE: test", "API_URL: test", Rule::Conflict, "already given by `calls.api`");
     check("MODE: test", "CACHE_PORT: 1", Rule::Conflict, "already given by `calls.cache`");
     check("variable: API_EVENTS_URL", "variable: API_URL", Rule::Conflict, "give the events a variable of their own");
-    check("MODE: test }\n", "MODE: test }\n    database: { variable: MODE, process: sqlite }\n", Rule::Conflict, "given by `database`");
+    check(
+        "MODE: test }\n",
+        "MODE: test }\n    database: { variable: MODE, process: sqlite }\n",
+        Rule::Conflict,
+        "given by `database`",
+    );
 }
 
 #[test]

@@ -3,7 +3,7 @@
 //! The events come from granit-parser, the parser beneath serde-saphyr: a serde deserialiser stops at
 //! its first type error and hides how a scalar was quoted, and both are needed here.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use granit_parser::{ErrorKind, Event, Parser, ScalarStyle, ScanError};
 
@@ -15,7 +15,7 @@ pub(crate) const BYTES_MAX: usize = 1 << 20;
 /// How deep lists and mappings may nest.
 const DEPTH_MAX: usize = 32;
 /// How many nodes a file may have once its aliases stand for what they mean.
-const NODES_MAX: usize = 100_000;
+const NODES_MAX: usize = 20_000;
 
 /// The tree of a file, as far as it could be read.
 pub(crate) fn read(file: File, text: &str, notes: &mut Vec<Note>) -> Option<Node> {
@@ -65,7 +65,7 @@ enum Stop {
 /// A list or mapping whose end has not come yet.
 enum Open {
     List { items: Vec<Node>, span: Span, anchor: usize },
-    Map { entries: Vec<Entry>, key: Option<Node>, span: Span, anchor: usize },
+    Map { entries: Vec<Entry>, seen: BTreeSet<String>, key: Option<Node>, span: Span, anchor: usize },
 }
 
 struct Builder<'t, 'n> {
@@ -109,7 +109,7 @@ impl Builder<'_, '_> {
             }
             Event::MappingStart(_, anchor, tag) => {
                 self.no_tag(tag.is_some(), span);
-                self.open(Open::Map { entries: Vec::new(), key: None, span, anchor })
+                self.open(Open::Map { entries: Vec::new(), seen: BTreeSet::new(), key: None, span, anchor })
             }
             Event::SequenceEnd | Event::MappingEnd => match self.open.pop() {
                 Some(Open::List { items, span: start, anchor }) => {
@@ -175,15 +175,15 @@ impl Builder<'_, '_> {
         match self.open.last_mut() {
             None => self.done.push(node),
             Some(Open::List { items, .. }) => items.push(node),
-            Some(Open::Map { entries, key, .. }) => match key.take() {
+            Some(Open::Map { entries, seen, key, .. }) => match key.take() {
                 None => *key = Some(node),
-                Some(name) => Self::entry(entries, name, node, self.notes),
+                Some(name) => Self::entry(entries, seen, name, node, self.notes),
             },
         }
         Ok(())
     }
 
-    fn entry(entries: &mut Vec<Entry>, key: Node, value: Node, notes: &mut Vec<Note>) {
+    fn entry(entries: &mut Vec<Entry>, seen: &mut BTreeSet<String>, key: Node, value: Node, notes: &mut Vec<Note>) {
         let key_span = key.span;
         let Value::Scalar(Scalar { text, .. }) = key.value else {
             let note = Note::new(Rule::Syntax, key_span, "a key that is a list or a mapping")
@@ -191,7 +191,7 @@ impl Builder<'_, '_> {
             notes.push(note);
             return;
         };
-        if entries.iter().any(|e| e.key == text) {
+        if !seen.insert(text.clone()) {
             let note = Note::new(Rule::DuplicateKey, key_span, format!("the key `{text}` stands here a second time"))
                 .label("the first one is above")
                 .help("keep one of the two");
