@@ -217,9 +217,14 @@ impl Keys {
         for (place, taken) in settling.reader.ask(questions.into_iter()).await {
             let done = &done[place];
             let (Some(kind), Ok(answer)) = (settling.client.kind(&done.name), taken) else { continue };
-            let is_found = (200..300).contains(&answer.status);
-            let kept = if is_found { kind.outcomes.keep(&done.sent, Some(&answer)) } else { BTreeMap::new() };
-            let via = is_whole(kind, &kept).then_some(KeptVia::Find);
+            let kept = match answer.status {
+                200..300 => kind.outcomes.keep(&done.sent, Some(&answer)),
+                // There is no such thing: it did not happen.
+                404 | 410 => BTreeMap::new(),
+                // That is no answer to the question.
+                _ => continue,
+            };
+            let via = Some(KeptVia::Find);
             self.learned(settling, done, place, via, kept);
         }
     }

@@ -43,7 +43,9 @@ faults:
     for: 200ms
 ";
     let ran = play("refused", refused).await;
-    let unknown = ran.count(|what| matches!(what, What::OperationResolved { via: None, .. }));
+    let unknown = ran.count(
+        |what| matches!(what, What::OperationResolved { via: Some(KeptVia::Find), kept, .. } if kept.is_empty()),
+    );
     let indeterminate = |what: &What| matches!(what, What::OperationEnded { outcome: Outcome::Indeterminate, .. });
     assert!((5..=15).contains(&unknown), "{unknown}");
     assert_eq!(ran.count(indeterminate), unknown);

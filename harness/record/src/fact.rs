@@ -143,7 +143,7 @@ pub enum KeptVia {
     Answer,
     /// From the answer that the client's proxy saw although the client did not.
     Wire,
-    /// From the operation's `find`.
+    /// From the operation's `find`. With nothing kept: it was asked, and there is no such operation.
     Find,
 }
 

@@ -114,7 +114,7 @@ sagas:
 reads:
   front: GET front /entries
   back: GET back /entries
-  entry: {{ each: put-entry, call: 'GET front /entries/{{entry}}' }}
+  kept: {{ each: put-entry, call: 'GET front /entries/{{entry}}' }}
 invariants:
   nothing-is-lost: front.count <= back.count
 ",
