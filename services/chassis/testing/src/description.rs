@@ -1,4 +1,4 @@
-//! A service's OpenAPI document against itself and against its router.
+//! A service's OpenAPI document against itself, its router and the running service.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,6 +7,8 @@ use axum::body::Body;
 use axum::http::{Method, Request, StatusCode};
 use serde_json::Value;
 use tower::ServiceExt;
+
+use crate::client::Service;
 
 /// Asserts that the document has exactly these paths, and for each exactly the methods that `router` serves there.
 pub async fn assert_lists_what_is_served(document: &Value, router: &Router, paths: impl IntoIterator<Item = &str>) {
@@ -51,6 +53,17 @@ pub fn assert_refers_to_what_it_has(document: &Value) {
             assert_eq!(listed, needed, "{method} {path}");
         }
     }
+}
+
+/// Asserts that the routes that every service has answer and are described, and that one that there is not is a problem.
+pub async fn assert_has_what_every_service_has(service: &Service, title: &str) {
+    let document = service.call("GET /openapi.json").await;
+    assert_eq!((document.status, document.body["info"]["title"].as_str()), (200, Some(title)));
+    for path in ["/healthz", "/readyz", "/metrics", "/openapi.json"] {
+        assert_eq!(service.call(&format!("GET {path}")).await.status, 200, "{path}");
+        assert!(document.body["paths"][path]["get"].is_object(), "{path}");
+    }
+    service.call("GET /api/v1/nothing").await.assert_problem(404, "no-such-route");
 }
 
 fn members(value: &Value) -> BTreeSet<String> {

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use chassis_testing::description::assert_has_what_every_service_has;
 use chassis_testing::{Answer, Service, database};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -273,13 +274,7 @@ async fn what_fails_midway_leaves_nothing_behind() {
 #[tokio::test]
 async fn what_every_service_has_is_there_and_described() {
     let (_folder, service) = started().await;
-    let document = service.call("GET /openapi.json").await;
-    assert_eq!((document.status, &document.body["info"]["title"]), (200, &json!("inventory")));
-    for path in ["/healthz", "/readyz", "/metrics", "/openapi.json"] {
-        assert_eq!(service.call(&format!("GET {path}")).await.status, 200, "{path}");
-        assert!(document.body["paths"][path]["get"].is_object(), "{path}");
-    }
-    service.call("GET /api/v1/nothing").await.assert_problem(404, "no-such-route");
+    assert_has_what_every_service_has(&service, "inventory").await;
     let wrong = service.call("PATCH /api/v1/stock").await;
     wrong.assert_problem(405, "method-not-allowed");
 }
