@@ -23,24 +23,11 @@ impl Bandwidth {
 impl Toxic for Bandwidth {
     fn shape(&mut self, flow: &mut Flow, _: &Draw, _: &Arc<Active>) -> bool {
         let slice_bytes = ((self.bytes_per_second * SLICE.as_secs_f64()) as usize).max(1);
-        let mut free = self.schedule.begin();
-        let mut pieces = Vec::new();
-        for mut piece in std::mem::take(&mut flow.pieces) {
-            // The end takes no time of its own and does not overtake.
-            let mut due = piece.due.max(free.unwrap_or(piece.due));
-            if piece.bytes.is_empty() {
-                pieces.push(Piece { due, ..piece });
-                continue;
-            }
-            while !piece.bytes.is_empty() {
-                let bytes = piece.bytes.split_to(slice_bytes.min(piece.bytes.len()));
-                due += Duration::from_secs_f64(bytes.len() as f64 / self.bytes_per_second);
-                self.schedule.plan(bytes.len(), due);
-                pieces.push(Piece { bytes, due });
-            }
-            free = Some(due);
-        }
-        flow.pieces = pieces;
+        self.schedule.cut(flow, |left, free, _| {
+            let bytes = left.split_to(slice_bytes.min(left.len()));
+            let due = free + Duration::from_secs_f64(bytes.len() as f64 / self.bytes_per_second);
+            (Piece { bytes, due }, due)
+        });
         flow.is_data
     }
 

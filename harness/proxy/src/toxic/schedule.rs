@@ -2,7 +2,10 @@
 
 use std::collections::VecDeque;
 
+use bytes::Bytes;
 use tokio::time::Instant;
+
+use super::{Flow, Piece};
 
 /// Remembers what was planned for the chunk at hand, and what of it came to pass.
 #[derive(Debug, Default)]
@@ -13,16 +16,36 @@ pub(crate) struct Schedule {
 }
 
 impl Schedule {
-    /// Forgets what was planned and did not come to pass; returns from when on the next bytes may go.
-    pub(crate) fn begin(&mut self) -> Option<Instant> {
+    /// Cuts the pieces of `flow` into ones that go one after the other, and forgets what was planned before and did not
+    /// come to pass.
+    ///
+    /// `next` takes the next piece off the bytes that are left. It is told from when on that may go and how many pieces
+    /// came before, and says from when on the one after it may go.
+    pub(crate) fn cut(
+        &mut self,
+        flow: &mut Flow,
+        mut next: impl FnMut(&mut Bytes, Instant, usize) -> (Piece, Instant),
+    ) {
         self.planned.clear();
         self.passed = 0;
-        self.free
-    }
-
-    /// Plans so many bytes, after which the next may go at `free`.
-    pub(crate) fn plan(&mut self, bytes: usize, free: Instant) {
-        self.planned.push_back((bytes, free));
+        let mut free = self.free;
+        let mut pieces = Vec::new();
+        for mut piece in std::mem::take(&mut flow.pieces) {
+            let mut due = piece.due.max(free.unwrap_or(piece.due));
+            if piece.bytes.is_empty() {
+                // The end takes no time of its own and does not overtake.
+                pieces.push(Piece { due, ..piece });
+                continue;
+            }
+            while !piece.bytes.is_empty() {
+                let (cut, after) = next(&mut piece.bytes, due, pieces.len());
+                self.planned.push_back((cut.bytes.len(), after));
+                pieces.push(cut);
+                due = after;
+            }
+            free = Some(due);
+        }
+        flow.pieces = pieces;
     }
 
     /// So many bytes went.

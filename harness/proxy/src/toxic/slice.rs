@@ -17,35 +17,22 @@ impl Slice {
     pub(crate) fn new(average_bytes: u32, size_variation_bytes: u32, delay: Duration) -> Slice {
         Slice { average_bytes, size_variation_bytes, delay, schedule: Schedule::default() }
     }
+}
 
-    /// Uniform in `average ± variation`, at least one byte.
-    fn size(&self, share: f64) -> usize {
-        let swing = (2.0 * f64::from(self.size_variation_bytes) + 1.0) * share;
-        let size = f64::from(self.average_bytes) - f64::from(self.size_variation_bytes) + swing;
-        (size as usize).max(1)
-    }
+/// Uniform in `average ± variation`, at least one byte.
+fn size(average_bytes: u32, variation_bytes: u32, share: f64) -> usize {
+    let swing = (2.0 * f64::from(variation_bytes) + 1.0) * share;
+    let size = f64::from(average_bytes) - f64::from(variation_bytes) + swing;
+    (size as usize).max(1)
 }
 
 impl Toxic for Slice {
     fn shape(&mut self, flow: &mut Flow, draw: &Draw, fault: &Arc<Active>) -> bool {
-        let mut free = self.schedule.begin();
-        let mut pieces = Vec::new();
-        for mut piece in std::mem::take(&mut flow.pieces) {
-            let mut due = piece.due.max(free.unwrap_or(piece.due));
-            if piece.bytes.is_empty() {
-                pieces.push(Piece { due, ..piece });
-                continue;
-            }
-            while !piece.bytes.is_empty() {
-                let size = self.size(draw.share(fault, pieces.len()));
-                let bytes = piece.bytes.split_to(size.min(piece.bytes.len()));
-                self.schedule.plan(bytes.len(), due + self.delay);
-                pieces.push(Piece { bytes, due });
-                due += self.delay;
-            }
-            free = Some(due);
-        }
-        flow.pieces = pieces;
+        self.schedule.cut(flow, |left, free, n| {
+            let size = size(self.average_bytes, self.size_variation_bytes, draw.share(fault, n));
+            let bytes = left.split_to(size.min(left.len()));
+            (Piece { bytes, due: free }, free + self.delay)
+        });
         flow.is_data
     }
 
@@ -75,9 +62,8 @@ mod tests {
 
     #[test]
     fn sizes_stay_in_their_range() {
-        let toxic = Slice::new(4, 2, ms(0));
-        let sizes: Vec<usize> = (0..100).map(|n| toxic.size(f64::from(n) / 100.0)).collect();
+        let sizes: Vec<usize> = (0..100).map(|n| size(4, 2, f64::from(n) / 100.0)).collect();
         assert_eq!((sizes.iter().min(), sizes.iter().max()), (Some(&2), Some(&6)));
-        assert_eq!(Slice::new(1, 1, ms(0)).size(0.0), 1, "never nothing");
+        assert_eq!(size(1, 1, 0.0), 1, "never nothing");
     }
 }
