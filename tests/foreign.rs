@@ -19,6 +19,15 @@ fn held(played: Played) -> Result<(), String> {
     played.held_but_for_time()
 }
 
+/// Asks that a check of this kind says this, whatever it found.
+fn told(played: &Played, kind: &str, text: &str) -> Result<(), String> {
+    let is_it = |check: &CheckVerdict| check.kind == kind && check.summary.contains(text);
+    match played.verdict().checks.iter().any(is_it) {
+        true => Ok(()),
+        false => Err(format!("no `{kind}` check said `{text}`:\n{}", played.report())),
+    }
+}
+
 /// Asks that a check of this kind says that it cannot know, for this reason.
 fn silent(kind: &'static str, why: &'static str) -> impl FnOnce(Played) -> Result<(), String> {
     move |played| {
@@ -256,7 +265,7 @@ fn backing() -> Vec<libtest_mimic::Trial> {
         trial("bytes arrive late", || library("slow-counter"), held),
         trial(
             "bytes that do not arrive late are noticed",
-            || library("slow-counter").with_scenario_text("delay: 200ms", "delay: 1ms"),
+            || library("slow-counter").with_scenario_text("delay: 1s", "delay: 1ms"),
             fast_was_violated,
         ),
         trial("a connection of bytes is reset", || library("counter-cut-off"), held),
@@ -271,7 +280,28 @@ fn backing() -> Vec<libtest_mimic::Trial> {
 /// Keys of sagas, and systems that pass no traces on.
 fn sagas() -> Vec<libtest_mimic::Trial> {
     vec![
-        trial("keys stand in a path and a body, and no trace is passed on", || library("flaky-shelf"), held),
+        trial(
+            "keys stand in a path and a body, no trace is passed on, and the report says so",
+            || library("flaky-shelf"),
+            |played| {
+                told(&played, "saga", "told apart by key")?;
+                told(&played, "fault", "chosen by the keys of sagas")?;
+                held(played)
+            },
+        ),
+        trial(
+            "a fault chooses by a key in a body",
+            || {
+                library("flaky-shelf")
+                    .with_scenario_text("on: desk -> shelf", "on: desk -> members")
+                    .with_scenario_text("inject: lose-response", "inject: { delay: { delay: 1ms } }")
+                    .with_scenario_text("compensation: 5, lost-answer: 5, ", "")
+            },
+            |played| {
+                told(&played, "fault", "chosen by the keys of sagas")?;
+                held(played)
+            },
+        ),
         trial(
             "a desk that never gives a book back is caught by a key in a header",
             || with(&[("env: { PATIENCE_S", "env: { FORGETS: yes, PATIENCE_S")]),
@@ -289,7 +319,10 @@ fn sagas() -> Vec<libtest_mimic::Trial> {
                     .with_system_text("key: path.loan", "key: \"header['x-order']\"")
                     .with_system_text("key: body.loan", "key: body.order")
             },
-            silent("saga", "carries a key"),
+            |played| {
+                told(&played, "fault", "chosen by arrival")?;
+                silent("saga", "carries a key")(played)
+            },
         ),
         trial(
             "calls are counted in invariants",

@@ -3,9 +3,9 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use squall_proxy::Route;
-use squall_record::{Backend, CLIENT, Edge, EdgeKind, Link, Plan, PlannedFault, Seed, Window};
+use squall_record::{Backend, CLIENT, Edge, EdgeKind, KeyPlace, Link, Plan, PlannedFault, Seed, Window};
 use squall_scenario::{
-    Loaded,
+    Loaded, key,
     model::{Call, DatabaseKind, Fault, Given, Inject, Scenario, Service, System, Target, When},
 };
 
@@ -190,8 +190,24 @@ pub(crate) fn routes(loaded: &Loaded, edge: &Edge) -> Vec<Route> {
         let parameters = call.path.matches('{').count();
         (parameters, std::cmp::Reverse(call.path.len()))
     });
-    let route = |call: &Call| Route { name: call.to_string(), method: call.method.clone(), path: call.path.clone() };
+    let route = |call: &Call| Route {
+        name: call.to_string(),
+        method: call.method.clone(),
+        path: call.path.clone(),
+        key: key_of(&loaded.system, call),
+    };
     calls.into_iter().map(route).collect()
+}
+
+/// Where a call of a saga carries the key, if that can be read from the request.
+fn key_of(system: &System, call: &Call) -> Option<KeyPlace> {
+    let steps = system.sagas.iter().flat_map(|saga| &saga.steps);
+    let mut keys = steps.flat_map(|step| {
+        let undo = step.undo.as_ref().map(|undo| (&undo.call, &undo.key));
+        std::iter::once((&step.does, &step.key)).chain(undo)
+    });
+    let (_, expression) = keys.find(|(of, _)| *of == call)?;
+    key::place(expression).filter(|place| !matches!(place, KeyPlace::Answer(_)))
 }
 
 fn known_calls(loaded: &Loaded) -> impl Iterator<Item = &Call> {

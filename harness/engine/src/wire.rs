@@ -152,6 +152,7 @@ mod tests {
             route: None,
             trace,
             span: None,
+            key: None,
             attempt: 1,
             headers: BTreeMap::new(),
         }

@@ -27,6 +27,8 @@ pub(crate) struct Call {
     /// The route's name, or method and path: what identity goes by.
     pub(crate) route_key: String,
     pub(crate) trace: Option<TraceId>,
+    /// Its trace, or what stands for it where none was passed on: what every choice goes by.
+    pub(crate) identity: Option<TraceId>,
     pub(crate) attempt: u32,
     pub(crate) started: Instant,
     progress: Mutex<Progress>,
@@ -43,8 +45,14 @@ struct Progress {
 }
 
 impl Call {
-    /// Records that the head of a request has been read from the caller.
-    pub(crate) fn start(link: &Arc<Link>, connection: ConnectionId, upstream: usize, head: &RequestHead) -> Arc<Call> {
+    /// Records that the head of a request has been read from the caller, and of its body what is given.
+    pub(crate) fn start(
+        link: &Arc<Link>,
+        connection: ConnectionId,
+        upstream: usize,
+        head: &RequestHead,
+        body: &[u8],
+    ) -> Arc<Call> {
         let config = &link.config.upstreams[upstream];
         let route = config.routes.iter().find(|route| route.matches(&head.method, &head.target));
         let route_key = match route {
@@ -54,6 +62,12 @@ impl Call {
         let traceparent = head.headers.get("traceparent");
         let trace = traceparent.and_then(TraceId::of_traceparent);
         let span = trace.and(traceparent).and_then(|header| header.trim().split('-').nth(2));
+        let headers = head.headers.recorded();
+        let key = match trace {
+            Some(_) => None,
+            None => route.and_then(|route| route.key_of(&head.target, &headers, body)),
+        };
+        let identity = trace.or(key.as_deref().map(TraceId::of_key));
         let call = Arc::new(Call {
             link: link.clone(),
             id: link.next_call(),
@@ -63,7 +77,8 @@ impl Call {
             target: head.target.clone(),
             route: route.map(|route| route.name.clone()),
             trace,
-            attempt: config.counters.attempt(trace, &route_key),
+            identity,
+            attempt: config.counters.attempt(identity, &route_key),
             route_key,
             started: link.timer.now(),
             progress: Mutex::default(),
@@ -80,8 +95,9 @@ impl Call {
             route: call.route.clone(),
             trace,
             span: span.map(str::to_owned),
+            key,
             attempt: call.attempt,
-            headers: head.headers.recorded(),
+            headers,
         });
         call
     }
@@ -91,7 +107,7 @@ impl Call {
             method: &self.method,
             target: &self.target,
             headers: &head.headers,
-            trace: self.trace,
+            identity: self.identity,
             route: &self.route_key,
             attempt: self.attempt,
         }

@@ -1,8 +1,8 @@
 //! What a link is: where it listens, whose calls pass through it, and where they lead.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{collections::BTreeMap, net::SocketAddr, sync::Arc};
 
-use squall_record::{Edge, Seed};
+use squall_record::{Edge, KeyPlace, Seed};
 
 use crate::{counters::EdgeCounters, template};
 
@@ -58,9 +58,22 @@ pub struct Route {
     pub method: String,
     /// The path, `{param}` standing for one segment or a part of one.
     pub path: String,
+    /// Where it carries a key that stands for the trace, for callers that pass none on.
+    pub key: Option<KeyPlace>,
 }
 
 impl Route {
+    /// The key of a request that goes this way, if it carries one. `body` as far as it was read.
+    pub(crate) fn key_of(&self, target: &str, headers: &BTreeMap<String, String>, body: &[u8]) -> Option<String> {
+        let key = match self.key.as_ref()? {
+            KeyPlace::Path(name) => template::parameter(&self.path, template::path_of(target), name)?.to_owned(),
+            KeyPlace::Header(name) => headers.get(name)?.clone(),
+            KeyPlace::Body(names) => KeyPlace::in_json(&serde_json::from_slice(body).ok()?, names)?,
+            KeyPlace::Answer(_) => return None,
+        };
+        (!key.is_empty()).then_some(key)
+    }
+
     /// Whether a request goes this way. The query plays no part.
     pub fn matches(&self, method: &str, path_and_query: &str) -> bool {
         self.method == method && template::matches(&self.path, template::path_of(path_and_query))

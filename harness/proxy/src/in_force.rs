@@ -75,7 +75,8 @@ pub(crate) struct Asked<'a> {
     pub(crate) method: &'a str,
     pub(crate) target: &'a str,
     pub(crate) headers: &'a Headers,
-    pub(crate) trace: Option<TraceId>,
+    /// Its trace, or what stands for it.
+    pub(crate) identity: Option<TraceId>,
     /// The route's name, or method and path.
     pub(crate) route: &'a str,
     pub(crate) attempt: u32,
@@ -107,14 +108,14 @@ pub(crate) fn taken(rule: &str, matching: &Match, call: &Asked<'_>, seed: Seed, 
         }
     }
     if matching.nth.is_some() || matching.every.is_some() {
-        let Some(operation) = counters.operation(rule, call.trace, call.attempt) else { return Taken::No };
+        let Some(operation) = counters.operation(rule, call.identity, call.attempt) else { return Taken::No };
         let is_nth = matching.nth.is_none_or(|nth| operation == nth);
         let is_one_of_every = matching.every.is_none_or(|every| operation.is_multiple_of(every.max(1)));
         if !is_nth || !is_one_of_every {
             return Taken::No;
         }
     }
-    let struck = matching.probability.is_none_or(|probability| match call.trace {
+    let struck = matching.probability.is_none_or(|probability| match call.identity {
         Some(trace) => identity::strikes(seed, rule, trace, call.route, call.attempt, probability),
         None => {
             let arrival = counters.arrival(rule).to_string();
@@ -131,7 +132,14 @@ mod tests {
 
     fn asked<'a>(headers: &'a Headers, trace: u128, attempt: u32) -> Asked<'a> {
         let trace = (trace > 0).then_some(TraceId(trace));
-        Asked { method: "POST", target: "/pay/7?x=1", headers, trace, route: "POST payment /pay/{id}", attempt }
+        Asked {
+            method: "POST",
+            target: "/pay/7?x=1",
+            headers,
+            identity: trace,
+            route: "POST payment /pay/{id}",
+            attempt,
+        }
     }
 
     fn headers(fields: &str) -> Headers {

@@ -7,7 +7,7 @@
 use std::{future::Future, sync::Arc, time::Duration};
 
 use bytes::{Bytes, BytesMut};
-use squall_record::Seen;
+use squall_record::{KeyPlace, Seen};
 use tokio::{
     io::{AsyncRead, AsyncReadExt},
     sync::watch,
@@ -23,6 +23,7 @@ use crate::{
     connection::{Connection, End},
     fault::{Inject, Respond},
     http::{
+        body::Framing,
         capture::Capture,
         head::{self, Parsed, RequestHead},
     },
@@ -127,7 +128,9 @@ impl<R: AsyncRead + Unpin> RequestSide<R> {
     /// One call from its head on. `false` if nothing more comes of the connection.
     async fn exchange(&mut self, head: &RequestHead, upstream: usize) -> Result<bool, End> {
         let connection = self.connection.clone();
-        let call = Call::start(&connection.link, connection.id, upstream, head);
+        let known = self.read_key(head, upstream).await?;
+        let body = self.buffer.get(head.bytes..head.bytes + known).unwrap_or_default();
+        let call = Call::start(&connection.link, connection.id, upstream, head, body);
         call.led_to(Some(self.legs[upstream].callee));
         let holds = course::holds(&connection, &call, upstream, head);
         if let Some(armed) = &holds.before_forward {
@@ -156,6 +159,27 @@ impl<R: AsyncRead + Unpin> RequestSide<R> {
             }
         }
         self.forward(&call, head, upstream, course, holds).await
+    }
+
+    /// Reads the whole of a body in which stands what the call is known by, where nothing else tells.
+    /// Says how long it is; 0 where there is nothing to look for in it.
+    async fn read_key(&mut self, head: &RequestHead, upstream: usize) -> Result<usize, End> {
+        let config = &self.connection.link.config;
+        let mut routes = config.upstreams[upstream].routes.iter();
+        let route = routes.find(|route| route.matches(&head.method, &head.target));
+        let in_body = route.is_some_and(|route| matches!(route.key, Some(KeyPlace::Body(_))));
+        let length = match head.framing {
+            Framing::Length(bytes) => usize::try_from(bytes).unwrap_or(usize::MAX),
+            Framing::Chunked(_) | Framing::UntilClose => return Ok(0),
+        };
+        let tells = in_body && !head.awaits_continue && head.headers.get("traceparent").is_none();
+        if !tells || length > config.body_bytes_kept_max {
+            return Ok(0);
+        }
+        while self.buffer.len() < head.bytes + length && !self.is_closed {
+            self.fill().await?;
+        }
+        Ok(length)
     }
 
     /// The request goes to the callee; the answer is the other side's.

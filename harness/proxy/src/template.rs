@@ -31,6 +31,15 @@ fn segment_matches(wanted: &str, found: &str) -> bool {
     (1..=found.len()).filter(|end| found.is_char_boundary(*end)).any(|end| segment_matches(after, &found[end..]))
 }
 
+/// What stands in a path in place of a template's parameter, where that is all that its segment leaves open.
+pub(crate) fn parameter<'p>(template: &str, path: &'p str, name: &str) -> Option<&'p str> {
+    let parameter = format!("{{{name}}}");
+    template.split('/').zip(path.split('/')).find_map(|(wanted, found)| {
+        let (before, after) = wanted.split_once(&parameter)?;
+        found.strip_prefix(before)?.strip_suffix(after)
+    })
+}
+
 /// Whether a path is below a prefix, on a segment's border.
 pub(crate) fn is_below(prefix: &str, path: &str) -> bool {
     let prefix = prefix.trim_end_matches('/');
@@ -57,6 +66,14 @@ mod tests {
         ] {
             assert_eq!(matches(template, path), fits, "{template} {path}");
         }
+    }
+
+    #[test]
+    fn a_parameter_is_found_by_its_name() {
+        assert_eq!(parameter("/orders/{id}/lines/{line}", "/orders/7/lines/8", "line"), Some("8"));
+        assert_eq!(parameter("/files/{name}.json", "/files/a.json", "name"), Some("a"));
+        assert_eq!(parameter("/range/{from}-{to}", "/range/1-2", "to"), None);
+        assert_eq!(parameter("/orders", "/orders", "id"), None);
     }
 
     #[test]

@@ -296,8 +296,8 @@ impl Wire {
         let drawn = self.drawn.to_string();
         let id = self.connection.id;
         Draw(match chunk.call.as_deref() {
-            Some(call) if call.trace.is_some() => {
-                let trace = call.trace.map(|trace| trace.to_string()).unwrap_or_default();
+            Some(call) if call.identity.is_some() => {
+                let trace = call.identity.map(|trace| trace.to_string()).unwrap_or_default();
                 identity::choice(seed, &["chunk", &trace, &call.route_key, &call.attempt.to_string(), side])
             }
             _ => identity::choice(seed, &["chunk", &id.link.to_string(), &id.n.to_string(), side, &drawn]),

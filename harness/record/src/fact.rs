@@ -319,7 +319,11 @@ pub enum What {
         /// The caller's span, 16 hex digits: tells a resend of the transport from a retry.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         span: Option<String>,
-        /// The ordinal of (trace, route) on this edge, from 1; 1 without a trace.
+        /// The key of its saga, where no trace was passed on and the request carries the key: then it stands for
+        /// the trace in what is chosen and counted.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        key: Option<String>,
+        /// The ordinal of (trace or key, route) on this edge, from 1; 1 without either.
         attempt: u32,
         /// Headers by lower-case name; `authorization`, `cookie` and the like are never kept.
         headers: BTreeMap<String, String>,

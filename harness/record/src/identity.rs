@@ -115,6 +115,12 @@ impl TraceId {
         trace.parse().ok()
     }
 
+    /// What stands for the trace of calls that carry none, but this key of a saga: never the trace of an operation.
+    pub fn of_key(key: &str) -> TraceId {
+        let half = |side| u128::from(choice(Seed(0), &["key", side, key]));
+        TraceId((half("high") << 64 | half("low")).max(1))
+    }
+
     /// The `traceparent` header for this trace under the given parent span (sampled).
     pub fn traceparent(self, span: u64) -> String {
         format!("00-{self}-{:016x}-01", span.max(1))
@@ -166,6 +172,35 @@ impl From<TraceId> for String {
     }
 }
 
+/// Where a call carries the key of its saga.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum KeyPlace {
+    /// A parameter of its path, by name.
+    Path(String),
+    /// A request header, by its name in lower case.
+    Header(String),
+    /// A field of the request's JSON body, by the names that lead to it.
+    Body(Vec<String>),
+    /// A field of the answer's JSON body: too late to identify the call by.
+    Answer(Vec<String>),
+}
+
+impl KeyPlace {
+    /// The key as text, from the JSON value in its place. Texts and numbers are keys.
+    pub fn text(value: &serde_json::Value) -> Option<String> {
+        match value {
+            serde_json::Value::String(text) => Some(text.clone()),
+            serde_json::Value::Number(number) => Some(number.to_string()),
+            _ => None,
+        }
+    }
+
+    /// The key at the end of these names in a JSON body.
+    pub fn in_json(body: &serde_json::Value, names: &[String]) -> Option<String> {
+        KeyPlace::text(names.iter().try_fold(body, |value, name| value.get(name))?)
+    }
+}
+
 /// A 64-bit choice named by its parts: the same seed and names give the same number for ever.
 ///
 /// The parts are length-prefixed, so `["ab", "c"]` and `["a", "bc"]` differ.
@@ -204,6 +239,17 @@ mod tests {
     fn identities_are_fixed_for_ever() {
         // A change here breaks the replay of every seed that anyone wrote down.
         assert_eq!(TraceId::of(Seed(7), load(17)).to_string(), "550cb00199a70f7dd72f400419c72ddc");
+    }
+
+    #[test]
+    fn a_key_stands_for_one_operation_and_for_no_trace() {
+        assert_eq!(TraceId::of_key("a"), TraceId::of_key("a"));
+        assert_ne!(TraceId::of_key("a"), TraceId::of_key("b"));
+        let body = serde_json::json!({ "order": { "id": 7, "lines": [] } });
+        let at = |names: &[&str]| KeyPlace::in_json(&body, &names.iter().map(|n| (*n).to_owned()).collect::<Vec<_>>());
+        assert_eq!(at(&["order", "id"]), Some("7".to_owned()));
+        assert_eq!(at(&["order", "lines"]), None);
+        assert_eq!(at(&["order", "no"]), None);
     }
 
     #[test]

@@ -30,7 +30,7 @@ pub use fact::{
     Answer, Body, CallId, ConnectionId, Decision, Fact, KeptVia, Outcome, ReadOf, RunOpened, RunPhase, Seen, Source,
     What,
 };
-pub use identity::{OperationId, Phase, Seed, TraceId};
+pub use identity::{KeyPlace, OperationId, Phase, Seed, TraceId};
 pub use plan::{Backend, Link, Plan, PlannedFault, Window};
 pub use record::{BadRecord, Record};
 

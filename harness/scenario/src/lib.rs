@@ -16,7 +16,7 @@
 //! - `check`: what can be known before anything runs;
 //! - [`load`](fn@load): all of it in one call;
 //! - [`mistake`]: what a user sees of what is wrong;
-//! - [`expression`], [`template`], [`outcome`], [`route`], [`command`]: what the engine and the judge do with the values;
+//! - [`expression`], [`template`], [`outcome`], [`route`], [`key`], [`command`]: what the engine and the judge do with the values;
 //! - [`build`]: files made in Rust.
 //!
 //! ```
@@ -62,6 +62,7 @@ pub mod expression;
 pub mod template;
 pub mod outcome;
 pub mod route;
+pub mod key;
 pub mod command;
 pub mod build;
 pub mod schema;

@@ -7,6 +7,7 @@ mod connects;
 mod bytes;
 mod calls;
 mod matching;
+mod keys;
 mod triggers;
 mod gateway;
 mod laws;

@@ -46,6 +46,7 @@ async fn a_call_leaves_four_facts_and_its_connection_two() {
                 route: Some("POST payment /payments".into()),
                 trace: Some(TraceId(17)),
                 span: Some("0000000000000abc".into()),
+                key: None,
                 attempt: 1,
                 headers: headers(&[
                     ("content-length", "16"),

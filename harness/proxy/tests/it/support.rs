@@ -168,6 +168,7 @@ pub(crate) fn config(instances: Vec<SocketAddr>) -> LinkConfig {
         name: format!("{method} payment {path}"),
         method: method.into(),
         path: path.into(),
+        key: None,
     };
     let upstream = Upstream {
         routes: vec![route("POST", "/payments"), route("GET", "/payments/{id}")],

@@ -68,7 +68,6 @@ fn subjects(args: &Run) -> Result<Vec<Entry>, Exit> {
     Ok(entries)
 }
 
-#[expect(clippy::disallowed_methods, reason = "the command line runs on real processes only, never in simulation")]
 async fn play_all(args: Run, entries: Vec<Entry>) -> Exit {
     let interrupt = Interrupt::new();
     interrupt::watch(interrupt.clone());

@@ -55,9 +55,9 @@ pub fn judge(case: &Case<'_, '_>, asked: &Asked<'_>) -> CheckVerdict {
     if calls.is_empty() {
         return inconclusive(format!("no call was seen on {}", asked.on));
     }
-    if calls.iter().all(|call| call.trace.is_none() && call.idempotency_key().is_none()) {
+    if calls.iter().all(|call| call.trace.is_none() && call.own_key().is_none()) {
         return inconclusive(
-            "no call carries a trace or an idempotency key, so attempts cannot be told apart".to_owned(),
+            "no call carries a trace, an idempotency key or a saga's key, so attempts cannot be told apart".to_owned(),
         );
     }
     let longest_gap = policy.and_then(|policy| policy.longest_gap).map_or(1_000_000, measure::us);
@@ -82,7 +82,7 @@ fn bursts<'c, 'r>(case: &'c Case<'_, 'r>, calls: &[&'c Call<'r>], longest_gap: u
     let mut open: HashMap<Name<'_>, Vec<usize>> = HashMap::new();
     let mut bursts: Vec<Burst<'c, 'r>> = Vec::new();
     for call in calls {
-        let key = if call.trace.is_none() { call.idempotency_key().unwrap_or_default() } else { "" };
+        let key = if call.trace.is_none() { call.own_key().unwrap_or_default() } else { "" };
         if call.trace.is_none() && key.is_empty() {
             bursts.push(Burst { attempts: vec![call] });
             continue;

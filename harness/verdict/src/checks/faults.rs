@@ -5,7 +5,7 @@ use squall_scenario::model::{Fault, Inject, Target, When};
 use super::breaker::demand;
 use crate::{
     case::Case,
-    evidence::{FaultWindow, faults::Acted},
+    evidence::{Call, FaultWindow, faults::Acted},
     measure::{self, count},
     verdict::{CheckVerdict, State},
 };
@@ -32,7 +32,7 @@ pub fn judge(case: &Case<'_, '_>, fault: &Fault) -> CheckVerdict {
             Inject::Refuse | Inject::HangConnect | Inject::Partition { .. } | Inject::BlackHole | Inject::Reset { .. },
             _,
         ) => on_connections(case, fault, windows),
-        _ => on_calls(fault, windows),
+        _ => on_calls(fault, windows).map(|how| how + chosen_by(case, fault)),
     };
     let (eligible, applied) = hits(windows);
     let check = match found {
@@ -47,6 +47,24 @@ fn hits(windows: &[FaultWindow<'_>]) -> (u64, u64) {
         .iter()
         .filter_map(|window| window.hits)
         .fold((0, 0), |(e, a), (eligible, applied)| (e + eligible, a + applied))
+}
+
+/// By what the calls were told apart from which a narrowed fault chose, if it was not their trace.
+fn chosen_by(case: &Case<'_, '_>, fault: &Fault) -> &'static str {
+    let matching = &fault.matching;
+    if matching.nth.is_none() && matching.every.is_none() && matching.probability.is_none() {
+        return "";
+    }
+    let decided = |call: &&Call<'_>| call.decisions.iter().any(|decision| decision.fault == fault.name);
+    let untraced: Vec<&Call<'_>> =
+        case.evidence.calls.iter().filter(|call| call.trace.is_none()).filter(decided).collect();
+    if untraced.is_empty() {
+        ""
+    } else if untraced.iter().all(|call| call.key.is_some()) {
+        ", chosen by the keys of sagas: no trace was passed on"
+    } else {
+        ", chosen by arrival: no trace was passed on and no key of a saga, so other runs hit other operations"
+    }
 }
 
 fn on_calls(fault: &Fault, windows: &[FaultWindow<'_>]) -> Result<String, String> {

@@ -27,7 +27,9 @@ pub struct Call<'r> {
     pub trace: Option<TraceId>,
     /// The caller's span.
     pub span: Option<&'r str>,
-    /// The ordinal of (trace, route) on the edge, from 1.
+    /// The key of its saga that stands for a trace, where none was passed on.
+    pub key: Option<&'r str>,
+    /// The ordinal of (trace or key, route) on the edge, from 1.
     pub attempt: u32,
     /// Request headers.
     pub headers: &'r BTreeMap<String, String>,
@@ -49,6 +51,11 @@ impl<'r> Call<'r> {
     /// The `Idempotency-Key` it carried.
     pub fn idempotency_key(&self) -> Option<&'r str> {
         self.headers.get("idempotency-key").map(String::as_str)
+    }
+
+    /// What tells its attempts from other calls where no trace does: its idempotency key, else its saga's.
+    pub fn own_key(&self) -> Option<&'r str> {
+        self.idempotency_key().or(self.key)
     }
 
     /// The status that the callee answered with, seen by the caller or not.
@@ -237,6 +244,7 @@ impl<'r> Joining<'r> {
                 route,
                 trace,
                 span,
+                key,
                 attempt,
                 headers,
             } => {
@@ -251,6 +259,7 @@ impl<'r> Joining<'r> {
                     route: route.as_deref(),
                     trace: *trace,
                     span: span.as_deref(),
+                    key: key.as_deref(),
                     attempt: *attempt,
                     headers,
                     started: at,

@@ -235,6 +235,7 @@ impl Story {
                 route: Some(shot.route.to_owned()),
                 trace: shot.operation.map(|id| self.trace(id)),
                 span: shot.span,
+                key: None,
                 attempt: shot.attempt,
                 headers,
             },

@@ -234,7 +234,7 @@ fn attempts(case: &Case<'_, '_>, edge: &Edge, rows: &[usize]) -> Vec<Attempt> {
     let mut open: HashMap<Name<'_>, (usize, u32, u64)> = HashMap::new();
     for (position, row) in rows.iter().enumerate() {
         let call = &case.evidence.calls.rows()[*row];
-        let key = call.idempotency_key().unwrap_or_default();
+        let key = call.own_key().unwrap_or_default();
         if call.trace.is_none() && key.is_empty() {
             // Nothing tells its attempts from other calls: it may be a first one, and it is never surely a last.
             found[position].last = false;

@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use squall_record::KeptVia;
+use squall_record::{KeptVia, KeyPlace};
 use squall_scenario::model::Saga;
 
-use super::key::{self, Key};
+use super::key::Key;
 use crate::{
     case::Case,
     evidence::{Call, Operation},
@@ -94,7 +94,9 @@ pub fn instances<'c, 'r>(case: &'c Case<'_, 'r>, saga: &'c Saga) -> Result<Insta
                 traced = true;
             }
         }
-        keys.extend(operation.kept.values().filter_map(key::text).filter(|kept| by_key.contains_key(kept.as_str())));
+        keys.extend(
+            operation.kept.values().filter_map(KeyPlace::text).filter(|kept| by_key.contains_key(kept.as_str())),
+        );
         for key in &keys {
             mine.extend(by_key.get(key.as_str()).into_iter().flatten());
         }
