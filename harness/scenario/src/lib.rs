@@ -68,7 +68,7 @@ pub mod build;
 pub mod schema;
 pub mod language;
 
-pub use load::{Loaded, load, load_system, source, system_path_of, to_json};
+pub use load::{Loaded, load, load_system, source, system_path_of, to_json, unreadable_system};
 pub use mistake::{Mistake, Mistakes, Rule};
 pub use squall_record::Source;
 

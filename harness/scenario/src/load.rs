@@ -112,6 +112,23 @@ fn load_system_here(system: &Source) -> Result<System, Mistakes> {
     }
 }
 
+/// What is said of a scenario whose system file cannot be read: that, at its place, and the scenario's own mistakes.
+pub fn unreadable_system(scenario: &Source, why: &str) -> Mistakes {
+    let nothing = no_file();
+    let desk = Desk::new(&nothing, scenario);
+    let node = desk.read(File::Scenario);
+    if let Some(node) = &node {
+        let _ = scenario::decode(&desk, node, &Names::default());
+    }
+    let span = node.as_ref().map_or(Span { file: File::Scenario, start: 0, end: 0 }, |node| node.place("system"));
+    desk.wrong(
+        Note::new(Rule::UnknownName, span, why)
+            .label("the system file, from this file's folder")
+            .help("correct the path"),
+    );
+    desk.close().0
+}
+
 /// The system file that a scenario names, as it is written there: relative to the scenario file's folder.
 ///
 /// # Errors

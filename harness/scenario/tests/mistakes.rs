@@ -267,6 +267,15 @@ fn a_mistake_of_syntax_shows_its_place_and_what_is_most_often_meant() {
 }
 
 #[test]
+fn a_system_file_that_cannot_be_read_is_shown_where_it_is_named() {
+    let text = scenario_with("title: All is well", "titel: All is well");
+    let found =
+        squall_scenario::unreadable_system(&source("scenario.yaml", &text), "cannot read `services/system.yaml`");
+    let rules: Vec<(Rule, usize)> = found.list().iter().map(|mistake| (mistake.rule, mistake.line)).collect();
+    assert_eq!(rules, [(Rule::MissingKey, 1), (Rule::UnknownKey, 3), (Rule::UnknownName, 4)], "{found}");
+}
+
+#[test]
 fn a_syntax_mistake_in_one_file_does_not_hide_those_of_the_other() {
     let found = mistakes("schema: [", "schema: 1\nscenari: x\n");
     let files: Vec<&str> = found.list().iter().map(|mistake| mistake.file.as_str()).collect();

@@ -50,7 +50,8 @@ impl Subject {
         let scenario = files::read(path)?;
         let system_path = squall_scenario::system_path_of(&scenario).map_err(SubjectError::Mistakes)?;
         let system_path = tidied(&path.parent().unwrap_or(Path::new("")).join(system_path));
-        let system = files::read(&system_path)?;
+        let unreadable = |why: FileError| squall_scenario::unreadable_system(&scenario, &why.to_string());
+        let system = files::read(&system_path).map_err(|why| SubjectError::Mistakes(unreadable(why)))?;
         let system_folder = system_path.parent().unwrap_or(Path::new("")).to_owned();
         Subject::of(system, scenario, system_folder)
     }

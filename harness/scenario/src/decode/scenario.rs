@@ -156,7 +156,8 @@ fn setup<'n>(desk: &Desk<'_>, node: &'n Node, names: &Names) -> Option<Placed<'n
     let each = match fields.entries("each") {
         [] => Some(None),
         [entry] => {
-            let scope = Scope::of(names.vars.iter().map(String::as_str));
+            let mut scope = Scope::of(names.vars.iter().map(String::as_str));
+            scope.is_open = !names.known;
             let list = match &entry.value.value {
                 // A list may be written out.
                 Value::List(_) => Some(crate::model::Expression(entry.value.json().to_string())),

@@ -21,11 +21,13 @@ pub(crate) struct Scope {
     pub(crate) names: Vec<String>,
     /// Whether `calls(…)` is there.
     pub(crate) counts_calls: bool,
+    /// Whether any name will do, because what declares them could not be read.
+    pub(crate) is_open: bool,
 }
 
 impl Scope {
     pub(crate) fn of<'a>(names: impl IntoIterator<Item = &'a str>) -> Scope {
-        Scope { names: names.into_iter().map(str::to_owned).collect(), counts_calls: false }
+        Scope { names: names.into_iter().map(str::to_owned).collect(), counts_calls: false, is_open: false }
     }
 }
 
@@ -230,7 +232,7 @@ fn compiled_part(desk: &Desk<'_>, node: &Node, text: &str, at: usize, scope: &Sc
     };
     let references = compiled.references();
     let mut good = true;
-    for name in references.names.iter().filter(|name| !scope.names.contains(name)) {
+    for name in references.names.iter().filter(|name| !scope.is_open && !scope.names.contains(name)) {
         let offset = word_at(text, name).unwrap_or(0);
         let near = suggest::remedy(name, scope.names.iter().map(String::as_str));
         desk.wrong(
