@@ -114,6 +114,12 @@ pub(crate) fn of_clauses(kind: &'static str, name: String, clauses: Vec<Clause>)
             (state, told.join("; "))
         }
     };
+    let unasked = clauses.iter().filter(|clause| !clause.decides && clause.state == State::Violated);
+    let unasked: Vec<&str> = unasked.map(|clause| clause.name).collect();
+    let summary = match unasked.as_slice() {
+        [] => summary,
+        names => format!("{summary}; not asked for, and violated: {}", names.join(", ")),
+    };
     let mut check = CheckVerdict::new(kind, name, state, summary);
     let evidence: Vec<Citation> = deciding(state).flat_map(|clause| clause.evidence.clone()).collect();
     check.clauses = clauses;

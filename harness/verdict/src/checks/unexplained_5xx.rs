@@ -2,7 +2,7 @@
 //!
 //! To a client, a 5xx is explained if it was injected, or if the operation lists it under `refused` while a fault
 //! or a breaker that is not closed is in evidence downstream of it. Between services nobody lists anything: there
-//! the reason suffices.
+//! the reason suffices, and a 504 when the caller's patience had run out is one.
 
 use squall_record::{Edge, Outcome};
 use squall_scenario::model::{Fault, Target};
@@ -63,10 +63,19 @@ fn unexplained_because(case: &Case<'_, '_>, call: &Call<'_>) -> Option<&'static 
             return Some("which is not listed under `refused`");
         }
     }
-    let explained = trace_shows_a_fault(case, call)
+    let explained = ran_out_of_time(case, call, until - from)
+        || trace_shows_a_fault(case, call)
         || breaker_explains(case, &call.edge.to, from, until)
         || fault_explains(case, call.edge, from, until);
     (!explained).then_some("with no fault and no open breaker downstream")
+}
+
+/// Whether a service gave up on a call whose caller was about to, or did: the deadline that it passed on ran out.
+///
+/// How long things may take is for `fast` to say; that a late answer is a 504 is right.
+fn ran_out_of_time(case: &Case<'_, '_>, call: &Call<'_>, took: u64) -> bool {
+    let patience = case.timeout_us(call.edge);
+    call.status_on_the_wire() == Some(504) && patience > 0 && took + case.evidence.tolerance.tick_us >= patience
 }
 
 fn is_listed(case: &Case<'_, '_>, operation: &Operation<'_>, call: &Call<'_>) -> bool {

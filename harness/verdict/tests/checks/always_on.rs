@@ -104,6 +104,13 @@ fn a_5xx_needs_its_reason() {
     let mut inner = story();
     inner.call(Shot::new(TO_PAYMENT, CHARGE, 8_000, Reply::Answer(500)));
     inner.expect("no unexplained 5xx", State::Violated);
+    // The same late: the callee gave up on a call as its caller did, after 800 ms.
+    let mut late = story();
+    late.call(Shot { took: 800, ..Shot::new(TO_PAYMENT, CHARGE, 8_000, Reply::HungUpOn(504)) });
+    late.expect("no unexplained 5xx", State::Held);
+    let mut early = story();
+    early.call(Shot { took: 80, ..Shot::new(TO_PAYMENT, CHARGE, 8_000, Reply::Answer(504)) });
+    early.expect("no unexplained 5xx", State::Violated);
     shop::story("", "").expect("no unexplained 5xx", State::Inconclusive);
 }
 

@@ -59,6 +59,7 @@ fn one_that_never_half_opens_is_violated() {
     story.expect_clause(CHECK, "closes_within", State::Violated);
     story.expect_clause(CHECK, "half_open", State::Violated);
     story.expect_saying(CHECK, State::Violated, "did not close");
+    story.expect_saying(CHECK, State::Violated, "not asked for, and violated: half_open");
 }
 
 #[test]
