@@ -108,10 +108,11 @@ fn starting() -> Vec<libtest_mimic::Trial> {
             held,
         ),
         trial(
-            "`port` stands in a variable of `env`, and a command is one text",
+            "`port` stands in a variable of `env`, a command is one text, and a file's text stands by itself",
             || {
                 with(&[
                     ("run: [python3, members.py]", "run: python3 members.py"),
+                    ("desk.ini:\n          text: |\n", "desk.ini: |\n"),
                     (MEMBERS_LISTEN, "env: { PORT: \"{{ port }}\" }\n    ready: tcp\n"),
                 ])
             },
