@@ -2,9 +2,9 @@
 
 use std::sync::atomic::Ordering;
 
-use squall_proxy::{CallMatch, CallPoint, Inject, Match, Respond, Trigger, Triggered};
+use squall_proxy::{CallMatch, CallPoint, Held, Inject, Match, Respond, Trigger, Triggered};
 use squall_record::{Seen, TraceId, What};
-use tokio::io::AsyncWriteExt;
+use tokio::{io::AsyncWriteExt, net::TcpStream};
 
 use crate::support::*;
 
@@ -12,6 +12,15 @@ fn set(bench: &Bench, at: CallPoint, nth: Option<u32>) -> Triggered {
     let call = Some(CallMatch { method: "POST".into(), path: "/payments".into() });
     let matching = Match { call, nth, ..Match::default() };
     bench.proxy.trigger(Trigger { name: "dies".into(), edge: None, matching, at })
+}
+
+/// A request of trace 5 that is held at this point, its caller's connection, and the trigger, which ends if it is dropped.
+async fn held_at(bench: &Bench, at: CallPoint) -> (Triggered, TcpStream, Held) {
+    let mut trigger = set(bench, at, None);
+    let mut stream = bench.connect().await;
+    send(&mut stream, "POST", "/payments", 5).await;
+    let held = soon(trigger.held()).await.unwrap();
+    (trigger, stream, held)
 }
 
 fn is_answered(what: &What) -> Option<()> {
@@ -22,10 +31,7 @@ fn is_answered(what: &What) -> Option<()> {
 async fn before_forward_holds_the_request_back_from_the_callee() {
     let (callee, requests) = http_callee().await;
     let bench = bench(callee).await;
-    let mut trigger = set(&bench, CallPoint::BeforeForward, None);
-    let mut stream = bench.connect().await;
-    send(&mut stream, "POST", "/payments", 5).await;
-    let held = soon(trigger.held()).await.unwrap();
+    let (_trigger, mut stream, held) = held_at(&bench, CallPoint::BeforeForward).await;
     assert_eq!((held.call.n, held.connection.n, held.trace), (1, 1, Some(TraceId(5))));
     is_silent(&mut stream).await;
     assert_eq!(requests.load(Ordering::SeqCst), 0);
@@ -38,10 +44,7 @@ async fn before_forward_holds_the_request_back_from_the_callee() {
 async fn a_held_request_whose_caller_died_is_dropped() {
     let (callee, requests) = http_callee().await;
     let bench = bench(callee).await;
-    let mut trigger = set(&bench, CallPoint::BeforeForward, None);
-    let mut stream = bench.connect().await;
-    send(&mut stream, "POST", "/payments", 5).await;
-    let held = soon(trigger.held()).await.unwrap();
+    let (_trigger, stream, held) = held_at(&bench, CallPoint::BeforeForward).await;
     drop(stream);
     assert_eq!(bench.facts.end_of(1).await, (Seen::HungUp, false, vec![]));
     held.release();
@@ -72,10 +75,7 @@ async fn after_forward_withholds_the_answer() {
 #[tokio::test]
 async fn after_answer_withholds_an_answer_that_is_in_the_record() {
     let bench = bench(http_callee().await.0).await;
-    let mut trigger = set(&bench, CallPoint::AfterAnswer, None);
-    let mut stream = bench.connect().await;
-    send(&mut stream, "POST", "/payments", 5).await;
-    let held = soon(trigger.held()).await.unwrap();
+    let (_trigger, mut stream, held) = held_at(&bench, CallPoint::AfterAnswer).await;
     bench.facts.find(is_answered).await;
     is_silent(&mut stream).await;
     held.release();
@@ -99,10 +99,7 @@ async fn a_callee_that_dies_while_the_call_is_held_is_what_the_sockets_say() {
         })
         .await;
         let bench = bench(mortal).await;
-        let mut trigger = set(&bench, at, None);
-        let mut stream = bench.connect().await;
-        send(&mut stream, "POST", "/payments", 5).await;
-        let held = soon(trigger.held()).await.unwrap();
+        let (_trigger, mut stream, held) = held_at(&bench, at).await;
         kill.send_replace(true);
         tokio::time::sleep(SILENCE).await;
         held.release();
@@ -150,10 +147,7 @@ async fn a_trigger_that_is_dropped_holds_nothing_and_a_stopped_proxy_ends_it() {
 #[tokio::test]
 async fn a_fault_that_a_held_request_started_acts_on_it() {
     let bench = bench(http_callee().await.0).await;
-    let mut trigger = set(&bench, CallPoint::BeforeForward, None);
-    let mut stream = bench.connect().await;
-    send(&mut stream, "POST", "/payments", 5).await;
-    let held = soon(trigger.held()).await.unwrap();
+    let (_trigger, mut stream, held) = held_at(&bench, CallPoint::BeforeForward).await;
     bench.inject(Inject::Respond(Respond::status(503))).await;
     held.release();
     assert!(soon(read_message(&mut stream)).await.unwrap().contains("503"));
