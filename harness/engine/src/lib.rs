@@ -16,7 +16,7 @@
 //! - `folder`, `wire`, `journal`: where facts go, and what is open right now;
 //! - `backend`, `process`: where the system runs; as processes: supervised, on ports of their own;
 //! - `proxies`: one on each edge;
-//! - `client`, `operation`, `load`, `gate`: what a client does, and when;
+//! - `client`, `operation`, `load`, `canary`, `gate`: what a client does, and when;
 //! - `faults`: by time and by event;
 //! - `reads`, `settle`: waiting until nothing goes on, and reading twice;
 //! - `run`: the phases;
@@ -54,6 +54,7 @@ mod proxies;
 mod operation;
 mod urgent;
 mod load;
+mod canary;
 mod gate;
 mod faults;
 mod reads;

@@ -15,11 +15,12 @@ use tokio::time::{Instant, sleep_until};
 use crate::{
     EngineError, Interrupt, Options, RunLeft,
     backend::{Failed, System},
+    canary::Canary,
     faults::{self, Scene},
     folder::RunFolder,
     gate,
     journal::{Journal, Writer},
-    load::{self, Arrivals, Tally},
+    load::{self, Arrivals},
     operation::{Client, Done},
     plan::{Course, plan},
     process::services::Processes,
@@ -201,16 +202,26 @@ impl Run {
             in_flight_at_most: load::IN_FLIGHT_AT_MOST,
             given: gate.with.clone(),
         };
-        let streams = vec![arrivals];
-        let late_at_most = load::late_at_most(&streams);
-        let mut tally = self.start_load(client, streams, Instant::now(), u64::MAX)?.over().await?;
+        let canary = Canary::start();
+        let tally = self.start_load(client, vec![arrivals], Instant::now(), u64::MAX)?.over().await?;
         if gate::is_met(gate, &tally) {
             return Ok(tally.done);
         }
-        // Whether the system was well cannot be known of a machine that was not.
-        tally.too_busy = tally.late > late_at_most && !self.job.options.tolerate_late_starts;
-        self.refuse_a_busy_machine(&tally)?;
-        Err(Halt::NotWell)
+        match canary.busy() {
+            // Whether the system was well cannot be known of a machine that was not.
+            Some((late, all)) if !self.job.options.tolerate_late_starts => Err(self.too_busy(format!(
+                "the gate was not met while {late} of {all} wake-ups of the harness came more than {:?} late",
+                load::LATE
+            ))),
+            _ => Err(Halt::NotWell),
+        }
+    }
+
+    fn too_busy(&self, how: String) -> Halt {
+        self.started.too_busy.get_or_init(|| ());
+        Halt::Environment(format!(
+            "the machine was too busy: {how}; run fewer scenarios at once (`--jobs 1`), or on an idle machine"
+        ))
     }
 
     fn start_load(
@@ -244,10 +255,18 @@ impl Run {
             progress: Arc::clone(&self.job.progress),
         });
         let (bring, end) = faults::End::new();
+        let faults = async { faults::play(scene, zero, end).await.map_err(Halt::from) };
         let load = async {
             // The faults come first in the poll, so their triggers are set before the first operation is sent.
             let tally = self.start_load(&stage.client, streams, zero, late_at_most)?.over().await?;
-            self.refuse_a_busy_machine(&tally)?;
+            self.started.late_starts.get_or_init(|| tally.late);
+            if tally.too_busy {
+                return Err(self.too_busy(format!(
+                    "{} operations started more than {:?} late, more than 1 % of them",
+                    tally.late,
+                    load::LATE
+                )));
+            }
             Ok(tally)
         };
         let clock = async {
@@ -255,22 +274,8 @@ impl Run {
             bring.send_replace(true);
             Ok(())
         };
-        let ((), tally, ()) = tokio::try_join!(biased; faults::play(scene, zero, end), load, clock)?;
+        let ((), tally, ()) = tokio::try_join!(biased; faults, load, clock)?;
         Ok(tally.done)
-    }
-
-    fn refuse_a_busy_machine(&self, tally: &Tally) -> Result<(), Failed> {
-        self.started.late_starts.get_or_init(|| tally.late);
-        if !tally.too_busy {
-            return Ok(());
-        }
-        self.started.too_busy.get_or_init(|| ());
-        Err(Failed(format!(
-            "the machine was too busy: {} operations started more than {:?} late, more than 1 % of them; \
-             run fewer scenarios at once (`--jobs 1`), or on an idle machine",
-            tally.late,
-            load::LATE
-        )))
     }
 
     /// Waits until nothing goes on, and takes the final reads.
