@@ -75,6 +75,14 @@ fn a_name_that_is_not_there_is_an_error_that_names_it() {
 }
 
 #[test]
+fn a_template_that_would_go_on_for_hours_is_stopped() {
+    let outer = "{% for a in range(10000) %}{% for b in range(10000) %}x{% endfor %}{% endfor %}";
+    assert!(render(outer, json!({})).unwrap_err().contains("more than 100000 steps"));
+    assert!(render("{{ 'x' * 100000000000 }}", json!({})).is_err());
+    assert_eq!(render("{% for a in range(1000) %}x{% endfor %}", json!({})).unwrap().len(), 1_000);
+}
+
+#[test]
 fn draws_are_fixed_for_ever() {
     // A change here breaks the replay of every seed that anyone wrote down.
     let drawn = value("{{ [uuid(), int(1, 1000), pick(['a', 'b', 'c']), chance(0.5), hex(8), ordinal()] }}", json!({}));

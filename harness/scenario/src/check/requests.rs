@@ -53,6 +53,9 @@ fn bound(both: &Both<'_, '_>, placed: &Placed<'_, Setup>) -> Option<BTreeMap<Str
 
 fn value_of(both: &Both<'_, '_>, list: &Expression) -> Result<Json, String> {
     let compiled = expression::compile(list).map_err(|error| error.to_string())?;
+    if compiled.references().loops > 1 {
+        return Err("a list is given by one loop at most".to_owned());
+    }
     compiled.eval(&both.system.vars).map_err(|error| error.to_string())
 }
 

@@ -49,11 +49,17 @@ impl RenderError {
 
 /// What the template engine has to say, without its own idea of a file's name.
 fn in_words(error: &minijinja::Error) -> String {
+    if error.kind() == minijinja::ErrorKind::OutOfFuel {
+        return format!("it takes more than {STEPS_MAX} steps");
+    }
     match error.detail() {
         Some(detail) => detail.to_owned(),
         None => error.kind().to_string(),
     }
 }
+
+/// How many steps a rendering may take: requests, variables and settings need some hundred.
+const STEPS_MAX: u64 = 100_000;
 
 pub(crate) static ENVIRONMENT: LazyLock<Environment<'static>> = LazyLock::new(|| {
     let mut environment = Environment::new();
@@ -62,6 +68,7 @@ pub(crate) static ENVIRONMENT: LazyLock<Environment<'static>> = LazyLock::new(||
     syntax.keep_trailing_newline(true);
     environment.set_syntax(syntax.build().expect("the standard syntax is a syntax"));
     environment.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
+    environment.set_fuel(Some(STEPS_MAX));
     draw::add_functions(&mut environment);
     environment
 });
