@@ -134,6 +134,14 @@ fn reads_and_invariants_name_what_is_there() {
 }
 
 #[test]
+fn a_name_with_a_hyphen_is_written_in_brackets() {
+    let key = |key: &str, says: &str| check("key: body.id", &format!("key: {key}"), Rule::BadExpression, says);
+    key("header.X-Order", "write `header['X-Order']`");
+    key("answer.body.order-id", "write `answer.body['order-id']`");
+    key("body.a - b", "one of `path`, `body`");
+}
+
+#[test]
 fn what_no_request_could_carry_is_found() {
     check("call: POST web /buy,", "call: POST web /b uy,", Rule::BadCall, "no blank space");
     let headers = |headers: &str| format!("call: POST web /buy, headers: {{ {headers} }},");

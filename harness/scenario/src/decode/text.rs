@@ -234,7 +234,7 @@ fn compiled_part(desk: &Desk<'_>, node: &Node, text: &str, at: usize, scope: &Sc
     let mut good = true;
     for name in references.names.iter().filter(|name| !scope.is_open && !scope.names.contains(name)) {
         let offset = word_at(text, name).unwrap_or(0);
-        let near = suggest::remedy(name, scope.names.iter().map(String::as_str));
+        let near = hyphenated(text, offset).or_else(|| suggest::remedy(name, scope.names.iter().map(String::as_str)));
         desk.wrong(
             Note::new(
                 Rule::BadExpression,
@@ -266,6 +266,16 @@ fn compiled_part(desk: &Desk<'_>, node: &Node, text: &str, at: usize, scope: &Sc
         good = false;
     }
     good.then_some(compiled)
+}
+
+/// The remedy for a field whose name has a `-`, which CEL takes for a subtraction: `header.Idempotency-Key`.
+fn hyphenated(text: &str, at: usize) -> Option<String> {
+    let is_part = |c: char| c.is_alphanumeric() || "_.-".contains(c);
+    let start = text[..at].rfind(|c| !is_part(c)).map_or(0, |n| n + 1);
+    let end = text[at..].find(|c| !is_part(c)).map_or(text.len(), |n| at + n);
+    let whole = text.get(start..end)?;
+    let (prefix, field) = whole[..whole.find('-')?].rsplit_once('.').map(|(prefix, _)| whole.split_at(prefix.len()))?;
+    Some(format!("write `{prefix}['{}']`", field.trim_start_matches('.')))
 }
 
 /// The remedy for the ways in which an expression most often fails to be CEL.
