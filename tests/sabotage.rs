@@ -43,7 +43,7 @@ fn main() -> std::process::ExitCode {
         ),
         trial(
             "a gate that is not met ends in no verdict on the faults",
-            || scenario("breaker/payment-outage").with_scenario_text("p99: \"<= 500ms\"", "p99: \"<= 1us\""),
+            || scenario("breaker/payment-outage").with_scenario_text("p99: \"<= 1s\"", "p99: \"<= 1us\""),
             ended(Inconclusive),
         ),
         trial(

@@ -205,6 +205,7 @@ impl<'c, 'a, 'r> Ask<'c, 'a, 'r> {
         }
         names.insert("outcome".to_owned(), operation.outcome().word().into());
         names.insert("status".to_owned(), operation.status().into());
+        let not_there = operation.was_not_found();
         let mut complete = true;
         let Some(Value::Object(mut http)) = names.remove("http") else { return (names, false) };
         for read in self.case.system.reads.iter().filter(|read| read.each.as_deref() == Some(operation.name)) {
@@ -213,7 +214,8 @@ impl<'c, 'a, 'r> Ask<'c, 'a, 'r> {
             http.insert(read.name.clone(), status(answer));
             let asked_for =
                 self.names.contains(&read.name) || self.compiled.text().contains(&format!("http.{}", read.name));
-            complete &= taken.is_some() || !asked_for;
+            // Of what is known not to be there, there is nothing to read.
+            complete &= taken.is_some() || not_there || !asked_for;
             if self.names.contains(&read.name) {
                 names.insert(read.name.clone(), body(answer));
             }

@@ -46,6 +46,11 @@ pub struct OperationEnd<'r> {
 }
 
 impl Operation<'_> {
+    /// Whether its `find`, asked when everything had settled, answered that there is no such thing.
+    pub fn was_not_found(&self) -> bool {
+        matches!(self.resolved, Some((_, Some(KeptVia::Find)))) && self.kept.is_empty()
+    }
+
     /// Its outcome; one that never ended may have happened.
     pub fn outcome(&self) -> Outcome {
         self.ended.as_ref().map_or(Outcome::Indeterminate, |end| end.outcome)

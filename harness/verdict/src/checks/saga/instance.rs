@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use squall_record::{KeptVia, KeyPlace};
+use squall_record::KeyPlace;
 use squall_scenario::model::Saga;
 
 use super::key::Key;
@@ -149,6 +149,5 @@ pub fn never_began(case: &Case<'_, '_>, instance: &Instance<'_, '_>, traced: boo
         return Some("it was refused before any step");
     }
     // `find` was answered after everything had settled, and there is nothing to find.
-    (matches!(operation.resolved, Some((_, Some(KeptVia::Find)))) && operation.kept.is_empty())
-        .then_some("the service does not know it")
+    operation.was_not_found().then_some("the service does not know it")
 }
