@@ -195,3 +195,15 @@ fn a_load_says_how_much_and_a_gate_what_it_asks() {
     );
     check("- invariant: fine", "- invariant:\n    fine: true", Rule::WrongForm, "indent it further");
 }
+
+#[test]
+fn a_saga_whose_calls_carry_no_key_is_a_warning() {
+    let saga = "sagas:\n  buy: { started_by: buy, steps: [charge: { do: POST api /charges, undo: DELETE api /charges }] }\nreads:";
+    let source = |name: &str, text: String| Source { name: name.to_owned(), text };
+    let system = source("system.yaml", SYSTEM.replacen("reads:", saga, 1));
+    let loaded =
+        load(&system, &source("scenario.yaml", SCENARIO.to_owned())).unwrap_or_else(|mistakes| panic!("{mistakes}"));
+    assert_eq!(loaded.system.sagas[0].steps[0].key.0, "null");
+    let messages: Vec<&str> = loaded.warnings.list().iter().map(|warning| warning.message.as_str()).collect();
+    assert_eq!(messages, ["no call of the saga `buy` carries its key", "nothing is kept of `buy`"]);
+}

@@ -73,6 +73,17 @@ fn check_steps(desk: &Desk<'_>, names: &Names, placed: &Placed<'_, Saga>) {
 
 /// A saga is found again by what its operation kept; or by its trace, if the services pass it on.
 fn check_key(desk: &Desk<'_>, system: &Decoded<'_>, placed: &Placed<'_, Saga>) {
+    if !placed.value.steps.is_empty() && placed.value.steps.iter().all(|step| step.key.0 == "null") {
+        desk.odd(
+            Note::new(
+                Rule::NotJudgeable,
+                placed.name,
+                format!("no call of the saga `{}` carries its key", placed.value.name),
+            )
+            .label("its calls are known by their trace alone, if the services pass one on")
+            .help("add `key: body.order_id`, or `key: header['X-Order']`, to its steps"),
+        );
+    }
     let operation = system.operations.iter().find(|o| o.value.name == placed.value.started_by);
     if operation.is_some_and(|operation| operation.value.keep.is_empty()) {
         desk.odd(

@@ -74,15 +74,22 @@ fn step(desk: &Desk<'_>, node: &Node, names: &Names) -> Option<Step> {
     let fields = Fields::open(desk, &entry.value, &STEP)?;
     let scope = Scope::of(["path", "body", "header", "answer"]);
     let does = fields.get("do").and_then(|node| text::call(desk, node, names));
-    let key = fields.get("key").and_then(|node| text::expression(desk, node, &scope));
-    if let (Some(does), Some((_, key))) = (&does, &key) {
+    let key = given(fields.get("key").map(|node| text::expression(desk, node, &scope)));
+    if let (Some(does), Some(Some((_, key)))) = (&does, &key) {
         for (_, field) in key.references().fields.iter().filter(|(root, _)| root == "path") {
             is_parameter(desk, fields.place("key"), does, field);
         }
     }
-    let undo = fields.get("undo").map(|node| undo(desk, node, names, &scope));
-    let value = Step { name: entry.key.clone(), does: does?, key: key?.0, undo: given(undo)? };
+    let is_keyed = fields.get("key").is_some();
+    let undo = fields.get("undo").map(|node| undo(desk, node, names, &scope, is_keyed));
+    let key = key?.map_or_else(no_key, |(key, _)| key);
+    let value = Step { name: entry.key.clone(), does: does?, key, undo: given(undo)? };
     named.then_some(value)
+}
+
+/// The key of a call that carries none: it is null in every one.
+fn no_key() -> Expression {
+    Expression("null".to_owned())
 }
 
 fn is_parameter(desk: &Desk<'_>, span: crate::mistake::Span, call: &Call, name: &str) {
@@ -100,7 +107,7 @@ fn parameters(call: &Call) -> Vec<&str> {
     parts.into_iter().filter_map(|part| if let Part::Braces(name, _) = part { Some(name) } else { None }).collect()
 }
 
-fn undo(desk: &Desk<'_>, node: &Node, names: &Names, scope: &Scope) -> Option<Undo> {
+fn undo(desk: &Desk<'_>, node: &Node, names: &Names, scope: &Scope, is_keyed: bool) -> Option<Undo> {
     if matches!(node.value, Value::Map(_)) {
         let fields = Fields::open(desk, node, &UNDO)?;
         let call = fields.get("call").and_then(|node| text::call(desk, node, names));
@@ -109,6 +116,9 @@ fn undo(desk: &Desk<'_>, node: &Node, names: &Names, scope: &Scope) -> Option<Un
     }
     let call = text::call(desk, node, names)?;
     let [parameter] = parameters(&call)[..] else {
+        if !is_keyed {
+            return Some(Undo { call, key: no_key() });
+        }
         desk.wrong(
             Note::new(Rule::MissingKey, node.span, "nothing says where the saga's key is in this call")
                 .label("a path with one parameter would")

@@ -371,6 +371,7 @@ pub struct Step {
     /// The call that does it.
     pub does: Call,
     /// The saga's key in that call. Names: `path.x`, `body.x`, `header['x']` of the request, `answer.body.x` of the answer.
+    /// The constant `null` where the call carries none.
     pub key: Expression,
     /// The call that undoes it.
     pub undo: Option<Undo>,

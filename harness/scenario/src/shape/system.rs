@@ -322,10 +322,10 @@ pub(crate) static STEP: Shape = Shape {
     about: "A step of a saga.",
     keys: &[
         required("do", Form::Call, "The call that does it."),
-        required(
+        key(
             "key",
             Form::Expression,
-            "The saga's key in that call: `path.x`, `body.x`, `header['X-Order']` of the request, `answer.body.x` of the answer.",
+            "The saga's key in that call: `path.x`, `body.x`, `header['X-Order']` of the request, `answer.body.x` of the answer. Left out, where the call carries none: it is known by its trace.",
         ),
         key("undo", Form::Either(&[Form::Call, Form::Shape(&UNDO)]), "The call that undoes it, if one does."),
     ],
