@@ -56,6 +56,7 @@ pub fn count(n: usize, one: &str) -> String {
     match (n, one.strip_suffix('y')) {
         (1, _) => format!("1 {one}"),
         (n, Some(stem)) if !stem.ends_with(['a', 'e', 'o', 'u']) => format!("{n} {stem}ies"),
+        (n, _) if one.ends_with('s') => format!("{n} {one}es"),
         (n, _) => format!("{n} {one}s"),
     }
 }
@@ -83,6 +84,7 @@ mod tests {
     #[test]
     fn shares_and_counts_read_as_people_write_them() {
         assert_eq!([percent(0.995), percent(1.0), percent(0.0)], ["99.5%", "100%", "0%"]);
-        assert_eq!([count(1, "retry"), count(2, "retry"), count(0, "call")], ["1 retry", "2 retries", "0 calls"]);
+        let counts = [count(1, "retry"), count(2, "retry"), count(0, "call"), count(3, "process")];
+        assert_eq!(counts, ["1 retry", "2 retries", "0 calls", "3 processes"]);
     }
 }

@@ -23,10 +23,7 @@ pub fn judge(case: &Case<'_, '_>) -> CheckVerdict {
     let Some((first, exit)) = deaths.first() else {
         return verdict(
             State::Held,
-            format!(
-                "{} started, and none ended that no fault ended",
-                count(lives, "process").replace("processs", "processes")
-            ),
+            format!("{} started, and none ended that no fault ended", count(lives, "process")),
         );
     };
     let summary =

@@ -173,8 +173,8 @@ struct Monitor<'p> {
     policy: &'p Breaker,
     tick_us: u64,
     order_us: u64,
-    /// When demands were turned away.
-    refused: &'p [u64],
+    /// When demands were submitted, and when they were turned away.
+    refused: &'p [(u64, u64)],
     /// When the calls in flight end.
     running: Vec<u64>,
     /// When a call last started or ended.
@@ -256,8 +256,10 @@ impl Monitor<'_> {
         });
         let Some(tripped) = survived.min() else { return };
         let is_known = !self.states.iter().any(|state| matches!(state, May::Closed { .. } | May::Anything));
-        let from = self.refused.partition_point(|at| *at <= self.last_us);
-        let turned_away = self.refused[from..].partition_point(|at| *at <= us);
+        let from = self.refused.partition_point(|(submitted, _)| *submitted <= self.last_us);
+        let until = self.refused.partition_point(|(submitted, _)| *submitted <= us).max(from);
+        // One that was turned away later may have met what begins now.
+        let turned_away = self.refused[from..until].iter().filter(|(_, ended)| *ended <= us).count();
         if is_known || turned_away < TURNED_AWAY_MIN {
             return;
         }

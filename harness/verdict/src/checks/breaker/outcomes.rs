@@ -8,7 +8,7 @@ use squall_scenario::model::Counts;
 use super::demand::{Demand, Missing};
 use crate::{
     case::Case,
-    evidence::{At, Call},
+    evidence::{At, Call, Operation},
     measure,
 };
 
@@ -80,8 +80,8 @@ pub struct CallerLife {
     pub events: Vec<Event>,
     /// When the caller could have felt failures that left no call.
     pub blind: Vec<(u64, u64)>,
-    /// When demands were turned away for which no other edge can have been the reason.
-    pub refused: Vec<u64>,
+    /// When demands were submitted, and when they were turned away, for which no other edge can have been the reason.
+    pub refused: Vec<(u64, u64)>,
 }
 
 /// Every life of every instance that called, or could have called, on an edge.
@@ -127,7 +127,8 @@ pub fn lives(case: &Case<'_, '_>, edge: &Edge, demands: &[Demand]) -> Vec<Caller
                 Missing::Refused => true,
                 Missing::TurnedDown => elsewhere.is_calm_at(demand.at.us),
             });
-            let refused = refused.map(|demand| demand.at.us).collect();
+            let ended = |demand: &Demand| evidence.operations.get(demand.operation).and_then(Operation::ended_us);
+            let refused = refused.filter_map(|demand| Some((demand.at.us, ended(demand)?))).collect();
             found.push(CallerLife { instance, life, from_us, until_us, events, blind, refused });
         }
     }
@@ -139,7 +140,7 @@ fn push(events: &mut Vec<Event>, row: usize, call: &Call<'_>, attempt: Attempt, 
     let ends_us = ended.map_or(u64::MAX, |(at, _)| at.us);
     events.push(Event::Started { at: call.started, row, first: attempt.first, ends_us });
     if let Some((at, seen)) = ended {
-        let started_us = call.started.us;
+        let started_us = attempt.began_us;
         events.push(Event::Ended { at, row: Some(row), started_us, ending: ending(seen), last: attempt.last });
     }
 }
@@ -213,6 +214,9 @@ pub fn ending(seen: &Seen) -> Ending {
 struct Attempt {
     first: bool,
     last: bool,
+    /// When the first attempt of the same call started: a breaker that leaves out what began before it last closed
+    /// goes by that.
+    began_us: u64,
 }
 
 /// Groups attempts into calls, for a breaker that counts calls: same trace, method and path, not further apart
@@ -222,13 +226,14 @@ fn attempts(case: &Case<'_, '_>, edge: &Edge, rows: &[usize]) -> Vec<Attempt> {
     let counts = upstream.and_then(|u| u.breaker).map_or(Counts::Attempts, |breaker| breaker.counts);
     let policy = upstream.and_then(|u| u.attempts);
     let at_most = policy.map_or(1, |policy| policy.at_most);
-    let alone = Attempt { first: true, last: true };
+    let alone =
+        |row: &usize| Attempt { first: true, last: true, began_us: case.evidence.calls.rows()[*row].started.us };
     if counts == Counts::Attempts || at_most <= 1 {
-        return vec![alone; rows.len()];
+        return rows.iter().map(alone).collect();
     }
     let longest = policy.and_then(|policy| policy.longest_gap).map_or(1_000_000, measure::us);
     let gap_max = longest + case.evidence.tolerance.tick_us;
-    let mut found = vec![alone; rows.len()];
+    let mut found: Vec<Attempt> = rows.iter().map(alone).collect();
     // By trace, method, path, idempotency key and caller: the last attempt's position, ordinal and end.
     type Name<'n> = (Option<TraceId>, &'n str, &'n str, &'n str, u32);
     let mut open: HashMap<Name<'_>, (usize, u32, u64)> = HashMap::new();
@@ -247,6 +252,7 @@ fn attempts(case: &Case<'_, '_>, edge: &Edge, rows: &[usize]) -> Vec<Attempt> {
             Some((before, n, until)) if n < at_most && call.started.us <= until.saturating_add(gap_max) => {
                 found[before].last = false;
                 found[position].first = false;
+                found[position].began_us = found[before].began_us;
                 n + 1
             }
             _ => 1,
