@@ -23,6 +23,36 @@ pub struct LinkConfig {
     pub body_bytes_kept_max: usize,
 }
 
+/// One listener that carries bytes to one callee and takes none of them for a call: any protocol may pass.
+#[derive(Clone, Debug)]
+pub struct ByteLinkConfig {
+    /// The link's number; connections carry it, and draws go by it.
+    pub id: u32,
+    /// Where to listen; port 0 takes a free one, [`crate::Proxy::addr`] tells which.
+    pub listen: SocketAddr,
+    /// The edge its connections are recorded on.
+    pub edge: Edge,
+    /// The callee, `host:port`. The name is looked up for each connection: it may lead elsewhere after a restart.
+    pub upstream: String,
+    /// What every probability and jitter is drawn from.
+    pub seed: Seed,
+}
+
+impl ByteLinkConfig {
+    pub(crate) fn link(&self) -> LinkConfig {
+        // The address stands for the name, which is looked up when it is dialled.
+        let named = SocketAddr::from(([0, 0, 0, 0], 0));
+        LinkConfig {
+            id: self.id,
+            caller: 0,
+            listen: self.listen,
+            upstreams: vec![Upstream::new(self.edge.clone(), vec![named])],
+            seed: self.seed,
+            body_bytes_kept_max: 0,
+        }
+    }
+}
+
 /// The default of [`LinkConfig::body_bytes_kept_max`], in bytes.
 pub const BODY_BYTES_KEPT: usize = 64 * 1024;
 

@@ -63,13 +63,26 @@ impl End {
         End { seen: Seen::Reset, resets_caller: true, resets_callee: true, ..End::closed_by(fault) }
     }
 
+    /// A toxic ends the connection, each in its own way.
+    pub(crate) fn struck_by(fault: &Active) -> End {
+        if matches!(fault.fault.inject, Inject::ResetPeer { .. }) {
+            End::reset_by(fault)
+        } else {
+            End::closed_by(fault)
+        }
+    }
+
     fn stopped() -> End {
         End { how: "the proxy was stopped".into(), seen: Seen::Reset, resets_caller: true, resets_callee: true }
     }
 
     /// A fault that starts drops the connection, or the proxy stops.
     fn dropped(connection: &Connection, why: Drop) -> End {
-        let Drop::By(fault) = why else { return End::stopped() };
+        let fault = match why {
+            Drop::By(fault) => fault,
+            Drop::Stop => return End::stopped(),
+            Drop::Close => return End { resets_caller: false, resets_callee: false, ..End::stopped() },
+        };
         connection.hit(&fault);
         if matches!(fault.fault.inject, Inject::Reset { .. }) { End::reset_by(&fault) } else { End::closed_by(&fault) }
     }
@@ -82,6 +95,8 @@ pub(crate) enum Drop {
     By(Arc<Active>),
     /// The proxy stops.
     Stop,
+    /// The proxy stops, and connections are closed in order.
+    Close,
 }
 
 /// What the parts of one connection share.
@@ -115,6 +130,7 @@ pub(crate) struct Connection {
 
 impl Connection {
     fn new(link: Arc<Link>, id: ConnectionId) -> Arc<Connection> {
+        let is_opaque = AtomicBool::new(link.carries_bytes);
         Arc::new(Connection {
             link,
             id,
@@ -123,7 +139,7 @@ impl Connection {
             decisions: Mutex::default(),
             exchange: Mutex::default(),
             is_http: AtomicBool::new(false),
-            is_opaque: AtomicBool::new(false),
+            is_opaque,
             turned_opaque: Notify::new(),
             closed_to_caller: Notify::new(),
             caller_closed: Notify::new(),

@@ -15,7 +15,8 @@ pub struct Fault {
     pub edge: Option<Edge>,
     /// What it does.
     pub inject: Inject,
-    /// Which calls it acts on. Faults on bytes and on connects cannot be narrowed.
+    /// Which calls it acts on. Faults on connects cannot be narrowed; those on the bytes of connections
+    /// only by `probability`, which is then the share of connections, drawn for each direction.
     pub matching: Match,
     /// Whether live connections are kept by a fault that would drop them: `live: keep`.
     pub keeps_live: bool,
@@ -38,11 +39,14 @@ impl Fault {
             | Inject::SlowClose { .. }
             | Inject::Slice { .. }
             | Inject::LimitData { .. }
-            | Inject::Refuse
-            | Inject::HangConnect
-            | Inject::Partition { .. }
-                if !self.matching.is_unconditional() =>
+            | Inject::Stall { .. }
+            | Inject::Timeout { .. }
+            | Inject::ResetPeer { .. }
+                if self.matching.narrows_calls() =>
             {
+                Err(CannotInject::CannotMatch(self.name.clone()))
+            }
+            Inject::Refuse | Inject::HangConnect | Inject::Partition { .. } if !self.matching.is_unconditional() => {
                 Err(CannotInject::CannotMatch(self.name.clone()))
             }
             Inject::Bandwidth { bytes_per_second, .. }
@@ -120,6 +124,25 @@ pub enum Inject {
         /// How many bytes pass.
         bytes: u64,
         /// Which way they are counted.
+        stream: Side,
+    },
+    /// Bytes and closes wait until it heals.
+    Stall {
+        /// Which way.
+        stream: Side,
+    },
+    /// Bytes vanish, and the connection closes once nothing more came for so long, at the latest as it heals.
+    Timeout {
+        /// How long after the connection's opening, the fault's start or the last bytes; `None` is never.
+        after: Option<Duration>,
+        /// Which way.
+        stream: Side,
+    },
+    /// The first bytes, or the close, are lost with all that follows, and the connection is reset.
+    ResetPeer {
+        /// How long after they came.
+        after: Duration,
+        /// Which way they go.
         stream: Side,
     },
 
@@ -239,6 +262,11 @@ impl Match {
     pub fn is_unconditional(&self) -> bool {
         *self == Match::default()
     }
+
+    /// Whether it asks for something that only a call has.
+    pub(crate) fn narrows_calls(&self) -> bool {
+        self.call.is_some() || self.header.is_some() || self.nth.is_some() || self.every.is_some()
+    }
 }
 
 /// Calls of one method and path template.
@@ -279,6 +307,9 @@ pub enum CannotInject {
     /// A name is taken.
     #[error("a fault `{0}` is already in force on this link: heal it first, or give each its own name")]
     NameTaken(String),
+    /// Nothing is there to be replaced.
+    #[error("no fault `{0}` is in force on this link: inject it first")]
+    NotInForce(String),
     /// The link does not lead there.
     #[error("fault `{fault}` is on edge `{edge}`, which this link does not lead to")]
     UnknownEdge {

@@ -22,6 +22,8 @@ pub(crate) struct Active {
     pub(crate) fault: Fault,
     /// Tells two faults of one name apart, when one follows the other.
     pub(crate) serial: u64,
+    /// How often it was replaced by one of the same name.
+    pub(crate) revision: u32,
     /// Whether it is on everything that the link leads to, so that it can act on connections as a whole.
     pub(crate) whole_link: bool,
 }
@@ -29,7 +31,12 @@ pub(crate) struct Active {
 impl Active {
     pub(crate) fn new(fault: Fault, whole_link: bool) -> Arc<Active> {
         static SERIAL: AtomicU64 = AtomicU64::new(0);
-        Arc::new(Active { fault, serial: SERIAL.fetch_add(1, Ordering::Relaxed), whole_link })
+        Arc::new(Active { fault, serial: SERIAL.fetch_add(1, Ordering::Relaxed), revision: 0, whole_link })
+    }
+
+    /// The same fault with other parameters.
+    pub(crate) fn revised(&self, fault: Fault) -> Arc<Active> {
+        Arc::new(Active { fault, revision: self.revision + 1, ..*self })
     }
 
     /// Whether it acts on connections as a whole rather than on some calls.

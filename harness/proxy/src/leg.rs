@@ -104,6 +104,8 @@ async fn run<D: Dial>(
     down: &Input,
 ) -> Result<(), End> {
     match connect(leg, dial).await {
+        // Whoever carries bytes only tells nothing of a request.
+        Err(why) if connection.link.carries_bytes => Err(End { resets_caller: false, ..End::no_upstream(&why) }),
         Err(why) => turned_away(connection, wire, &why, down).await,
         Ok(stream) => match mirror(connection, leg, &mut wire, stream, down).await {
             Ok(()) | Err(Stop::Idle) => Ok(()),

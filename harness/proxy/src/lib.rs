@@ -84,9 +84,9 @@ mod http;
 mod stream;
 mod socket;
 
-pub use config::{BODY_BYTES_KEPT, LinkConfig, Route, Upstream};
+pub use config::{BODY_BYTES_KEPT, ByteLinkConfig, LinkConfig, Route, Upstream};
 pub use counters::EdgeCounters;
 pub use fault::{CallMatch, CannotInject, Corruption, Fault, Hits, Inject, Injected, Match, Respond, Side, Then};
-pub use proxy::{OpenCall, Proxy, start};
+pub use proxy::{OpenCall, Proxy, carry, start};
 pub use timer::{PreciseTimer, Sleep, Timer, TokioTimer};
 pub use trigger::{CallPoint, Held, Trigger, Triggered};

@@ -26,7 +26,8 @@ use crate::{
     fault::{CannotInject, Fault, Hits, Inject, Injected},
     in_force::{Active, InForce, Watch},
     proxy::OpenCall,
-    socket::{DialTcp, Door, Listener},
+    socket::{DialName, DialTcp, Door, Listener},
+    stream::Dial,
     template,
     timer::Timer,
     trigger::{Armed, Trigger, Triggered},
@@ -37,11 +38,13 @@ pub(crate) struct Link {
     pub(crate) config: LinkConfig,
     pub(crate) timer: Arc<dyn Timer>,
     pub(crate) facts: Arc<dyn FactSink>,
+    /// Whether no bytes are taken for calls.
+    pub(crate) carries_bytes: bool,
     in_force: watch::Sender<Arc<InForce>>,
     /// One fault starts or heals at a time.
     changing: AsyncMutex<Door>,
     doors: mpsc::UnboundedSender<(Door, oneshot::Sender<io::Result<()>>)>,
-    accepting: Mutex<Option<tokio::task::AbortHandle>>,
+    accepting: Mutex<Option<tokio::task::JoinHandle<()>>>,
     live: Mutex<BTreeMap<u64, oneshot::Sender<Drop>>>,
     /// Connections that are not at their end, dropped ones among them.
     unfinished: Mutex<BTreeSet<u64>>,
@@ -74,9 +77,11 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Link {
+    /// Starts a link. With the name of a callee it carries bytes there; otherwise it follows calls.
     #[expect(clippy::disallowed_methods, reason = "the proxy is the edge of the harness: its tasks are real")]
     pub(crate) fn start(
         config: LinkConfig,
+        callee: Option<String>,
         timer: Arc<dyn Timer>,
         facts: Arc<dyn FactSink>,
     ) -> io::Result<(Arc<Link>, SocketAddr)> {
@@ -89,6 +94,7 @@ impl Link {
             config,
             timer,
             facts,
+            carries_bytes: callee.is_some(),
             in_force: watch::Sender::new(Arc::default()),
             changing: AsyncMutex::new(Door::Open),
             doors,
@@ -102,8 +108,11 @@ impl Link {
             connections: AtomicU64::new(0),
             calls: AtomicU64::new(0),
         });
-        let task = tokio::spawn(accept(link.clone(), listener, door_changes));
-        *lock(&link.accepting) = Some(task.abort_handle());
+        let task = match callee {
+            None => tokio::spawn(accept(link.clone(), listener, door_changes, DialTcp)),
+            Some(name) => tokio::spawn(accept(link.clone(), listener, door_changes, DialName(name))),
+        };
+        *lock(&link.accepting) = Some(task);
         Ok((link, addr))
     }
 
@@ -198,16 +207,38 @@ impl Link {
         Ok(Injected { dropped_connections })
     }
 
+    /// Gives a fault on bytes other parameters. What it counted on live connections stays counted.
+    pub(crate) async fn replace(&self, fault: Fault) -> Result<(), CannotInject> {
+        let _one_at_a_time = self.changing.lock().await;
+        self.check_edge(&fault)?;
+        fault.check()?;
+        let replaced = self.in_force.send_if_modified(|in_force| {
+            let mut next = InForce::clone(in_force);
+            let Some(place) = next.faults.iter().position(|active| active.fault.name == fault.name) else {
+                return false;
+            };
+            next.faults[place] = next.faults[place].revised(fault.clone());
+            *in_force = Arc::new(next);
+            true
+        });
+        if replaced { Ok(()) } else { Err(CannotInject::NotInForce(fault.name)) }
+    }
+
     fn check(&self, fault: &Fault) -> Result<(), CannotInject> {
         if self.in_force().faults.iter().any(|active| active.fault.name == fault.name) {
             return Err(CannotInject::NameTaken(fault.name.clone()));
         }
+        self.check_edge(fault)?;
+        fault.check()
+    }
+
+    fn check_edge(&self, fault: &Fault) -> Result<(), CannotInject> {
         if let Some(edge) = &fault.edge
             && !self.config.upstreams.iter().any(|upstream| upstream.edge == *edge)
         {
             return Err(CannotInject::UnknownEdge { fault: fault.name.clone(), edge: edge.clone() });
         }
-        fault.check()
+        Ok(())
     }
 
     fn remove(&self, fault: &str) {
@@ -263,9 +294,12 @@ impl Link {
         lock(&self.live).len()
     }
 
-    pub(crate) async fn stop(&self) {
-        self.stop_accepting();
-        self.drop_live(|| Drop::Stop).await;
+    pub(crate) async fn stop(&self, why: impl Fn() -> Drop) {
+        if let Some(task) = self.stop_accepting() {
+            // The port is free when the task is gone, which was cancelled.
+            let _ = task.await;
+        }
+        self.drop_live(why).await;
         // Triggers wait for calls that will not come.
         self.in_force.send_replace(Arc::default());
     }
@@ -277,10 +311,8 @@ impl Link {
         self.in_force.send_replace(Arc::default());
     }
 
-    fn stop_accepting(&self) {
-        if let Some(task) = lock(&self.accepting).take() {
-            task.abort();
-        }
+    fn stop_accepting(&self) -> Option<tokio::task::JoinHandle<()>> {
+        lock(&self.accepting).take().inspect(tokio::task::JoinHandle::abort)
     }
 
     /// Opens or closes the door as the faults in force ask. `Err(None)`: the proxy was stopped.
@@ -330,12 +362,13 @@ impl Link {
 const ACCEPT_PAUSE: Duration = Duration::from_millis(10);
 
 /// Accepts connections and opens and closes the door, until it is aborted.
-async fn accept(
+async fn accept<D: Dial>(
     link: Arc<Link>,
     mut listener: Listener,
     mut doors: mpsc::UnboundedReceiver<(Door, oneshot::Sender<io::Result<()>>)>,
+    dial: D,
 ) {
-    let dial = Arc::new(DialTcp);
+    let dial = Arc::new(dial);
     loop {
         tokio::select! {
             biased;
@@ -357,7 +390,7 @@ async fn accept(
 }
 
 #[expect(clippy::disallowed_methods, reason = "the proxy is the edge of the harness: its tasks are real")]
-fn serve(link: &Arc<Link>, stream: TcpStream, dial: &Arc<DialTcp>) {
+fn serve<D: Dial>(link: &Arc<Link>, stream: TcpStream, dial: &Arc<D>) {
     let n = link.connections.fetch_add(1, Ordering::Relaxed) + 1;
     let (sender, dropped) = oneshot::channel();
     lock(&link.live).insert(n, sender);

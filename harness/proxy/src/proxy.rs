@@ -6,7 +6,8 @@ use squall_record::{CallId, Edge, FactSink, TraceId};
 use tokio::time::Instant;
 
 use crate::{
-    config::LinkConfig,
+    config::{ByteLinkConfig, LinkConfig},
+    connection::Drop as Dropped,
     fault::{CannotInject, Fault, Hits, Injected},
     link::Link,
     timer::Timer,
@@ -51,7 +52,17 @@ pub async fn start(config: LinkConfig, timer: Arc<dyn Timer>, facts: Arc<dyn Fac
     if config.upstreams.is_empty() {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "a link needs at least one upstream"));
     }
-    let (link, addr) = Link::start(config, timer, facts)?;
+    let (link, addr) = Link::start(config, None, timer, facts)?;
+    Ok(Proxy { link, addr })
+}
+
+/// Starts a link that carries bytes: no call is seen, so faults on calls do nothing on it. Must be called on a tokio
+/// runtime.
+///
+/// # Errors
+/// The listener cannot be bound.
+pub async fn carry(config: ByteLinkConfig, timer: Arc<dyn Timer>, facts: Arc<dyn FactSink>) -> io::Result<Proxy> {
+    let (link, addr) = Link::start(config.link(), Some(config.upstream), timer, facts)?;
     Ok(Proxy { link, addr })
 }
 
@@ -67,6 +78,15 @@ impl Proxy {
     /// The fault cannot act on this link as it is written; nothing is changed then.
     pub async fn inject(&self, fault: Fault) -> Result<Injected, CannotInject> {
         self.link.inject(fault).await
+    }
+
+    /// Gives a fault on bytes that is in force other parameters, at once and on live connections too. What it counted
+    /// on them stays counted; what was drawn for them is drawn again.
+    ///
+    /// # Errors
+    /// No such fault is in force, or it cannot act on this link as it is written; nothing is changed then.
+    pub async fn replace(&self, fault: Fault) -> Result<(), CannotInject> {
+        self.link.replace(fault).await
     }
 
     /// Takes a fault away and returns what it did. Everything it held back flows on; nothing happens for an unknown name.
@@ -107,7 +127,12 @@ impl Proxy {
 
     /// Stops listening, resets what is open, and returns when the last connection is gone and recorded.
     pub async fn stop(self) {
-        self.link.stop().await;
+        self.link.stop(|| Dropped::Stop).await;
+    }
+
+    /// As [`Proxy::stop`], but what is open is closed in order rather than reset.
+    pub async fn close(self) {
+        self.link.stop(|| Dropped::Close).await;
     }
 }
 

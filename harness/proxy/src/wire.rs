@@ -12,7 +12,7 @@
 use std::sync::{Arc, atomic::Ordering};
 
 use bytes::{Buf, Bytes};
-use squall_record::{Seen, identity};
+use squall_record::{Seed, Seen, identity};
 use tokio::{
     io::{AsyncWrite, AsyncWriteExt},
     sync::{OwnedSemaphorePermit, Semaphore, mpsc},
@@ -24,6 +24,7 @@ use crate::{
     connection::{Connection, End},
     fault::Side,
     in_force::{Active, InForce, Watch},
+    timer::Timer,
     toxic::{self, Draw, Fate, Flow, Piece, Toxic},
     trigger::Armed,
 };
@@ -150,21 +151,27 @@ impl Wire {
     /// Delivers chunks until the direction ends.
     pub(crate) async fn run(&mut self, write: &mut (impl AsyncWrite + Unpin)) -> WireEnd {
         self.restage();
+        let mut is_drained = false;
         loop {
+            let strike = self.strike();
+            if is_drained && strike.is_none() {
+                return WireEnd::Closed;
+            }
             let queued = match self.first.take() {
                 Some(queued) => queued,
                 None => tokio::select! {
                     biased;
-                    queued = self.queue.recv() => match queued {
+                    queued = self.queue.recv(), if !is_drained => match queued {
                         Some(queued) => queued,
-                        None => return WireEnd::Closed,
-                    },
-                    Ok(()) = self.watch.changed() => {
-                        if let Some(end) = self.restage() {
-                            return WireEnd::End(end);
+                        None => {
+                            is_drained = true;
+                            continue;
                         }
-                        continue;
-                    }
+                    },
+                    news = news(&mut self.watch, self.connection.link.timer.as_ref(), strike) => match self.heed(news) {
+                        Ok(()) => continue,
+                        Err(end) => return end,
+                    },
                 },
             };
             if let Err(end) = self.deliver(queued.chunk, write).await {
@@ -181,14 +188,16 @@ impl Wire {
         let draw = self.draw(&chunk);
         let fate = 'anew: loop {
             let flow = self.shape(&chunk, rest.clone(), &draw);
+            let strike = self.strike();
+            let timer = self.connection.link.timer.clone();
             for mut piece in flow.pieces {
-                if !self.stages.is_empty() && piece.due > self.connection.link.timer.now() {
-                    let due = self.connection.link.timer.sleep_until(piece.due);
+                if !self.stages.is_empty() && piece.due > timer.now() {
+                    let due = timer.sleep_until(piece.due);
                     tokio::select! {
                         biased;
                         () = due => {}
-                        Ok(()) = self.watch.changed() => {
-                            self.restage_or_end()?;
+                        news = news(&mut self.watch, timer.as_ref(), strike.clone()) => {
+                            self.heed(news)?;
                             continue 'anew;
                         }
                     }
@@ -204,8 +213,8 @@ impl Wire {
                             }
                             _ => return Err(WireEnd::Broken),
                         },
-                        Ok(()) = self.watch.changed() => {
-                            self.restage_or_end()?;
+                        news = news(&mut self.watch, timer.as_ref(), strike.clone()) => {
+                            self.heed(news)?;
                             continue 'anew;
                         }
                     }
@@ -213,9 +222,8 @@ impl Wire {
             }
             match flow.fate {
                 Fate::Stall => {
-                    // The sender lives as long as the link does.
-                    let _ = self.watch.changed().await;
-                    self.restage_or_end()?;
+                    let news = news(&mut self.watch, timer.as_ref(), strike).await;
+                    self.heed(news)?;
                 }
                 fate => break fate,
             }
@@ -291,21 +299,63 @@ impl Wire {
         if self.stages.is_empty() {
             return Draw(0);
         }
-        let seed = self.connection.link.config.seed;
-        let side = if self.side == Side::Upstream { "up" } else { "down" };
+        let Seeded { seed, link, n, side } = self.seeded();
         let drawn = self.drawn.to_string();
-        let id = self.connection.id;
         Draw(match chunk.call.as_deref() {
             Some(call) if call.identity.is_some() => {
                 let trace = call.identity.map(|trace| trace.to_string()).unwrap_or_default();
                 identity::choice(seed, &["chunk", &trace, &call.route_key, &call.attempt.to_string(), side])
             }
-            _ => identity::choice(seed, &["chunk", &id.link.to_string(), &id.n.to_string(), side, &drawn]),
+            _ => identity::choice(seed, &["chunk", &link, &n, side, &drawn]),
         })
     }
 
-    fn restage_or_end(&mut self) -> Result<(), WireEnd> {
-        self.restage().map_or(Ok(()), |end| Err(WireEnd::End(end)))
+    /// When a toxic ends the connection, and which fault that is.
+    fn strike(&self) -> Option<(Instant, Arc<Active>)> {
+        let strikes = self.stages.iter().filter_map(|stage| Some((stage.toxic.ends_at()?, &stage.active)));
+        strikes.min_by_key(|(at, _)| *at).map(|(at, active)| (at, active.clone()))
+    }
+
+    /// Does what news ask for.
+    fn heed(&mut self, news: News) -> Result<(), WireEnd> {
+        let end = match news {
+            News::FaultsChanged => self.restage(),
+            News::Struck(fault) => {
+                self.connection.applied(&fault);
+                Some(End::struck_by(&fault))
+            }
+        };
+        end.map_or(Ok(()), |end| Err(WireEnd::End(end)))
+    }
+
+    /// Whether a fault on some connections is on this direction of this one. The same draw at each look.
+    fn is_struck(&self, active: &Active) -> bool {
+        active.fault.matching.probability.is_none_or(|probability| {
+            let Seeded { seed, link, n, side } = self.seeded();
+            let revision = active.revision.to_string();
+            identity::share(seed, &["connection", &link, &n, side, &active.fault.name, &revision]) < probability
+        })
+    }
+
+    fn seeded(&self) -> Seeded {
+        let id = self.connection.id;
+        Seeded {
+            seed: self.connection.link.config.seed,
+            link: id.link.to_string(),
+            n: id.n.to_string(),
+            side: if self.side == Side::Upstream { "up" } else { "down" },
+        }
+    }
+
+    /// The stage of a fault on this direction, if it has one here. Put in the place of another, it counts on.
+    fn stage(&self, active: &Arc<Active>, counted: u64) -> Option<Stage> {
+        let inject = &active.fault.inject;
+        let is_here = self.connection.is_led_along(active)
+            && (active.is_on_connections() || !matches!(inject, crate::Inject::BlackHole));
+        let mut toxic = toxic::of(inject, self.side).filter(|_| is_here && self.is_struck(active))?;
+        toxic.begin(self.connection.link.timer.now());
+        toxic.resume(counted);
+        Some(Stage { active: active.clone(), toxic })
     }
 
     /// Makes the stages those of the faults in force; a toxic that stays keeps its counts.
@@ -316,15 +366,44 @@ impl Wire {
         }
         let mut before = std::mem::take(&mut self.stages);
         for active in &in_force.faults {
-            if let Some(kept) = before.iter().position(|stage| stage.active.serial == active.serial) {
-                self.stages.push(before.swap_remove(kept));
-            } else if self.connection.is_led_along(active)
-                && let Some(toxic) = toxic::of(&active.fault.inject, self.side)
-                && (active.is_on_connections() || !matches!(active.fault.inject, crate::Inject::BlackHole))
-            {
-                self.stages.push(Stage { active: active.clone(), toxic });
-            }
+            let kept = before.iter().position(|stage| stage.active.serial == active.serial);
+            let stage = match kept.map(|kept| before.swap_remove(kept)) {
+                Some(stage) if Arc::ptr_eq(&stage.active, active) => Some(stage),
+                Some(revised) => self.stage(active, revised.toxic.counted()),
+                None => self.stage(active, 0),
+            };
+            self.stages.extend(stage);
         }
-        None
+        let mut healed = before.into_iter();
+        healed.find(|stage| stage.toxic.closes_as_it_heals()).map(|stage| End::closed_by(&stage.active))
+    }
+}
+
+/// What a direction of a connection is told by in draws.
+struct Seeded {
+    seed: Seed,
+    link: String,
+    n: String,
+    side: &'static str,
+}
+
+/// What a wire that waits is told.
+enum News {
+    /// Other faults are in force.
+    FaultsChanged,
+    /// A toxic ends the connection.
+    Struck(Arc<Active>),
+}
+
+async fn news(watch: &mut Watch, timer: &dyn Timer, strike: Option<(Instant, Arc<Active>)>) -> News {
+    let Some((at, fault)) = strike else {
+        // The sender lives as long as the link does.
+        let _ = watch.changed().await;
+        return News::FaultsChanged;
+    };
+    tokio::select! {
+        biased;
+        _ = watch.changed() => News::FaultsChanged,
+        () = timer.sleep_until(at) => News::Struck(fault),
     }
 }

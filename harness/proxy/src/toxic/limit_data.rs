@@ -7,7 +7,14 @@ use crate::in_force::Active;
 
 #[derive(Debug)]
 pub(crate) struct LimitData {
-    pub(crate) left: u64,
+    bytes: u64,
+    passed: u64,
+}
+
+impl LimitData {
+    pub(crate) fn new(bytes: u64) -> LimitData {
+        LimitData { bytes, passed: 0 }
+    }
 }
 
 impl Toxic for LimitData {
@@ -15,7 +22,7 @@ impl Toxic for LimitData {
         if !flow.is_data {
             return false;
         }
-        let mut left = usize::try_from(self.left).unwrap_or(usize::MAX);
+        let mut left = usize::try_from(self.bytes.saturating_sub(self.passed)).unwrap_or(usize::MAX);
         let all: usize = flow.pieces.iter().map(|piece| piece.bytes.len()).sum();
         if all < left {
             return false;
@@ -33,7 +40,15 @@ impl Toxic for LimitData {
     }
 
     fn passed(&mut self, bytes: usize) {
-        self.left -= (bytes as u64).min(self.left);
+        self.passed += bytes as u64;
+    }
+
+    fn counted(&self) -> u64 {
+        self.passed
+    }
+
+    fn resume(&mut self, counted: u64) {
+        self.passed = counted;
     }
 }
 
@@ -47,7 +62,7 @@ mod tests {
     #[test]
     fn exactly_so_many_bytes_pass_and_then_it_closes() {
         let inject = Inject::LimitData { bytes: 8, stream: Side::Upstream };
-        let mut toxic = LimitData { left: 8 };
+        let mut toxic = LimitData::new(8);
         let first = flow(&mut toxic, inject.clone(), b"01234", Instant::now());
         assert!(matches!(first.fate, Fate::Pass));
         toxic.passed(5);

@@ -18,6 +18,8 @@ mod slice;
 mod limit_data;
 mod black_hole;
 mod partition;
+mod timeout;
+mod reset_peer;
 
 /// A chunk on its way through the toxics.
 #[derive(Debug)]
@@ -69,6 +71,27 @@ pub(crate) trait Toxic: Send {
 
     /// So many bytes of what was last shaped were written.
     fn passed(&mut self, _bytes: usize) {}
+
+    /// It begins to act on the connection.
+    fn begin(&mut self, _now: Instant) {}
+
+    /// When it ends the connection, if nothing that is shaped before changes that.
+    fn ends_at(&self) -> Option<Instant> {
+        None
+    }
+
+    /// Whether the connection closes as the fault heals, even if no bytes were lost.
+    fn closes_as_it_heals(&self) -> bool {
+        false
+    }
+
+    /// How many bytes it counted, for the one that takes its place when the fault's parameters change.
+    fn counted(&self) -> u64 {
+        0
+    }
+
+    /// It takes the place of one that counted so many bytes.
+    fn resume(&mut self, _counted: u64) {}
 }
 
 /// The toxic that a fault puts on this direction, if it puts one there.
@@ -84,7 +107,10 @@ pub(crate) fn of(inject: &Inject, side: Side) -> Option<Box<dyn Toxic>> {
         Inject::Slice { average_bytes, size_variation_bytes, delay, stream } if stream == side => {
             Some(Box::new(slice::Slice::new(average_bytes, size_variation_bytes, delay)))
         }
-        Inject::LimitData { bytes, stream } if stream == side => Some(Box::new(limit_data::LimitData { left: bytes })),
+        Inject::LimitData { bytes, stream } if stream == side => Some(Box::new(limit_data::LimitData::new(bytes))),
+        Inject::Stall { stream } if stream == side => Some(Box::new(partition::Partition)),
+        Inject::Timeout { after, stream } if stream == side => Some(Box::new(timeout::Timeout::new(after))),
+        Inject::ResetPeer { after, stream } if stream == side => Some(Box::new(reset_peer::ResetPeer::new(after))),
         Inject::BlackHole => Some(Box::new(black_hole::BlackHole)),
         Inject::Partition { one_way } if side == Side::Upstream || !one_way => Some(Box::new(partition::Partition)),
         _ => None,
