@@ -56,7 +56,8 @@
 //! - [`trigger`]: holding a call while the engine acts;
 //! - [`counters`]: what the links of one edge count together;
 //! - [`timer`]: where time comes from;
-//! - [`proxy`]: the handle of one running link.
+//! - [`proxy`]: the handle of one running link;
+//! - `server`, with the feature of that name: Toxiproxy's HTTP API over such links.
 //!
 //! Behind them: `link` (what connections share), `connection` and `leg` (one mirrored connection),
 //! `request_side`, `answer_side` and `act` (HTTP and the faults on calls), `wire` and `toxic` (the
@@ -83,6 +84,8 @@ mod toxic;
 mod http;
 mod stream;
 mod socket;
+#[cfg(feature = "server")]
+pub mod server;
 
 pub use config::{BODY_BYTES_KEPT, ByteLinkConfig, LinkConfig, Route, Upstream};
 pub use counters::EdgeCounters;
