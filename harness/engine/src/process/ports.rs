@@ -4,9 +4,17 @@ use std::{
     io,
     net::{Ipv4Addr, SocketAddr, TcpListener},
     sync::Mutex,
+    time::Duration,
 };
 
 use socket2::{Domain, Socket, Type};
+use squall_scenario::model::{Listen, Service};
+use tokio::time::{Instant, sleep};
+
+use crate::backend::Failed;
+
+/// How long a fixed address may still be taken when no other run has it.
+const FREED_WITHIN: Duration = Duration::from_secs(1);
 
 /// A port on loopback that is kept for one service.
 ///
@@ -46,6 +54,31 @@ impl Port {
     pub(crate) fn release(&self) -> bool {
         self.kept.lock().is_ok_and(|mut kept| kept.take().is_some())
     }
+}
+
+/// A port for each instance of a service.
+pub(crate) async fn of_service(service: &Service) -> Result<Vec<Port>, Failed> {
+    if let Listen::Fixed(at) = service.listen {
+        // What a killed run leaves behind is gone in a moment.
+        let patience = Instant::now() + FREED_WITHIN;
+        let port = loop {
+            match Port::fixed(at) {
+                Err(_) if Instant::now() < patience => sleep(Duration::from_millis(20)).await,
+                port => break port,
+            }
+        };
+        let port = port.map_err(|why| {
+            let name = &service.name;
+            Failed(format!("service `{name}` always listens on `{at}`, which cannot be had: {why}; end what listens there, or let squall choose the port (`listen`)"))
+        })?;
+        return Ok(vec![port]);
+    }
+    (0..service.instances).map(|_| any(&service.name)).collect()
+}
+
+/// Any free port, for the program of this name.
+pub(crate) fn any(name: &str) -> Result<Port, Failed> {
+    Port::reserve().map_err(|why| Failed(format!("no port could be reserved for `{name}`: {why}")))
 }
 
 #[cfg(test)]

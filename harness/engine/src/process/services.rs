@@ -13,14 +13,11 @@ use std::{
 
 use rustix::process::Signal;
 use squall_record::{FactSink, What};
-use squall_scenario::{
-    Loaded,
-    model::{Listen, Service},
-};
+use squall_scenario::Loaded;
 use tokio::{
     sync::watch,
     task::JoinSet,
-    time::{Instant, sleep, timeout},
+    time::{Instant, timeout},
 };
 
 use super::{
@@ -30,7 +27,7 @@ use super::{
     launch::{Launch, Place},
     leader::Leader,
     log,
-    ports::Port,
+    ports::{self, Port},
     ready::{self, NotReady},
 };
 use crate::{
@@ -42,8 +39,6 @@ use crate::{
 
 /// How long a program may take to end after SIGTERM when the run is over.
 const STOP_PATIENCE: Duration = Duration::from_millis(500);
-/// How long a fixed address may still be taken when no other run has it.
-const FREED_WITHIN: Duration = Duration::from_secs(1);
 /// How long a stopped process may take to be seen stopped.
 const STOPPED_WITHIN: Duration = Duration::from_secs(1);
 
@@ -95,10 +90,10 @@ impl Processes {
         let claims = claims::all(&loaded.system, progress.as_ref()).await?;
         let mut ports = BTreeMap::new();
         for service in &loaded.system.services {
-            ports.insert(service.name.clone(), reserve(service).await?);
+            ports.insert(service.name.clone(), ports::of_service(service).await?);
         }
         for backing in &loaded.system.backing {
-            ports.insert(backing.name.clone(), vec![any_port(&backing.name)?]);
+            ports.insert(backing.name.clone(), vec![ports::any(&backing.name)?]);
         }
         Ok(Processes(Arc::new(Inner {
             loaded,
@@ -284,29 +279,6 @@ impl Processes {
     fn program(&self, instance: &Instance) -> Option<Program> {
         lock(&self.0.lives).get(instance).map(|life| life.program.clone())
     }
-}
-
-async fn reserve(service: &Service) -> Result<Vec<Port>, Failed> {
-    if let Listen::Fixed(at) = service.listen {
-        // What a killed run leaves behind is gone in a moment.
-        let patience = Instant::now() + FREED_WITHIN;
-        let port = loop {
-            match Port::fixed(at) {
-                Err(_) if Instant::now() < patience => sleep(Duration::from_millis(20)).await,
-                port => break port,
-            }
-        };
-        let port = port.map_err(|why| {
-            let name = &service.name;
-            Failed(format!("service `{name}` always listens on `{at}`, which cannot be had: {why}; end what listens there, or let squall choose the port (`listen`)"))
-        })?;
-        return Ok(vec![port]);
-    }
-    (0..service.instances).map(|_| any_port(&service.name)).collect()
-}
-
-fn any_port(name: &str) -> Result<Port, Failed> {
-    Port::reserve().map_err(|why| Failed(format!("no port could be reserved for `{name}`: {why}")))
 }
 
 /// Whether a program's log says that it could not have its port.
