@@ -1,4 +1,4 @@
-//! The page that describes the language: prose by hand, tables of keys from [`crate::shape`].
+//! The page that describes the language: prose by hand, tables of keys from the tables that the decoder reads by.
 
 use crate::shape::{Form, Kind, Shape, expectation, fault, scenario, system};
 
