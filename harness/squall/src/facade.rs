@@ -1,23 +1,70 @@
 //! Scenarios as tests: `squall::scenario("…").run().await.assert_held()`.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use squall_engine::{Interrupt, Silent};
-use squall_record::{Backend, Seed};
+use squall_record::{Backend, Seed, Source};
+use squall_scenario::build::ScenarioFile;
 use squall_verdict::{CheckVerdict, State, Status, Verdict};
 
 use crate::play::{Judged, PlayError, Settings, Subject, SubjectError, play};
 
 /// A scenario to be played, from its file. Nothing is read before [`Play::run`].
 pub fn scenario(path: impl Into<PathBuf>) -> Play {
-    Play { path: path.into(), settings: Settings::default(), edits: Vec::new() }
+    Play { origin: Origin::File(path.into()), settings: Settings::default(), edits: Vec::new() }
+}
+
+/// A scenario built in Rust, without a file; the path of its system file counts from the working directory.
+///
+/// ```no_run
+/// use squall::build;
+/// use serde_json::json;
+///
+/// # async fn example() {
+/// let scenario = build::scenario("quiet-day", "On a quiet day every order is confirmed")
+///     .system("services/system.yaml")
+///     .setup("stock-up", json!({ "each": { "sku": "skus" }, "quantity": 100 }))
+///     .load("place-order", json!({ "rate": "10/s", "for": "2s" }))
+///     .expect("saga", json!({ "of": "place-order" }))
+///     .expect("invariant", "money-conserved");
+/// squall::built(&scenario).run().await.assert_held();
+/// # }
+/// ```
+pub fn built(scenario: &ScenarioFile) -> Play {
+    Play { origin: Origin::Built(scenario.source()), settings: Settings::default(), edits: Vec::new() }
+}
+
+/// Where a scenario comes from.
+#[derive(Clone, Debug)]
+enum Origin {
+    File(PathBuf),
+    Built(Source),
+}
+
+impl Origin {
+    fn name(&self) -> String {
+        match self {
+            Origin::File(path) => path.display().to_string(),
+            Origin::Built(source) => source.name.clone(),
+        }
+    }
+
+    fn subject(&self) -> Result<Subject, SubjectError> {
+        match self {
+            Origin::File(path) => Subject::read(path),
+            Origin::Built(source) => Subject::with_its_system(source.clone(), Path::new("")),
+        }
+    }
 }
 
 /// A scenario about to be played.
 #[derive(Clone, Debug)]
 #[must_use = "nothing happens before `run`"]
 pub struct Play {
-    path: PathBuf,
+    origin: Origin,
     settings: Settings,
     edits: Vec<Edit>,
 }
@@ -77,11 +124,11 @@ impl Play {
     /// # Panics
     /// When a replaced text does not occur in the file: the test would then not test what it says.
     pub async fn run(self) -> Played {
-        Played { path: self.path.clone(), result: self.play().await }
+        Played { name: self.origin.name(), result: self.play().await }
     }
 
     async fn play(self) -> Result<Judged, Unplayed> {
-        let mut subject = Subject::read(&self.path)?;
+        let mut subject = self.origin.subject()?;
         if !self.edits.is_empty() {
             for edit in &self.edits {
                 let text = if edit.of_system { &mut subject.system.text } else { &mut subject.scenario.text };
@@ -109,7 +156,7 @@ pub enum Unplayed {
 #[derive(Debug)]
 #[must_use = "assert something of it"]
 pub struct Played {
-    path: PathBuf,
+    name: String,
     result: Result<Judged, Unplayed>,
 }
 
@@ -181,7 +228,7 @@ impl Played {
     pub fn verdict(&self) -> &Verdict {
         match &self.result {
             Ok(judged) => &judged.verdict,
-            Err(why) => panic!("`{}` could not be played:\n{why}", self.path.display()),
+            Err(why) => panic!("`{}` could not be played:\n{why}", self.name),
         }
     }
 

@@ -34,6 +34,7 @@ pub mod play;
 pub mod files;
 pub mod cli;
 
-pub use facade::{Play, Played, scenario};
+pub use facade::{Play, Played, built, scenario};
 pub use squall_record::{Backend, Seed};
+pub use squall_scenario::build;
 pub use squall_verdict::{CheckVerdict, State, Status, Verdict};

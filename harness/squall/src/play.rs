@@ -47,9 +47,16 @@ impl Subject {
     /// # Errors
     /// With every mistake that can be found in both.
     pub fn read(path: &Path) -> Result<Subject, SubjectError> {
-        let scenario = files::read(path)?;
+        Subject::with_its_system(files::read(path)?, path.parent().unwrap_or(Path::new("")))
+    }
+
+    /// Reads the system file that a scenario names, its path counted from `folder`.
+    ///
+    /// # Errors
+    /// With every mistake that can be found in both.
+    pub fn with_its_system(scenario: Source, folder: &Path) -> Result<Subject, SubjectError> {
         let system_path = squall_scenario::system_path_of(&scenario).map_err(SubjectError::Mistakes)?;
-        let system_path = tidied(&path.parent().unwrap_or(Path::new("")).join(system_path));
+        let system_path = tidied(&folder.join(system_path));
         let unreadable = |why: FileError| squall_scenario::unreadable_system(&scenario, &why.to_string());
         let system = files::read(&system_path).map_err(|why| SubjectError::Mistakes(unreadable(why)))?;
         let system_folder = system_path.parent().unwrap_or(Path::new("")).to_owned();
