@@ -125,7 +125,8 @@ fn reads_and_invariants_name_what_is_there() {
     holds("http.al == 200", "did you mean `all`?");
     holds("size(each.all) > 0", "there is only `one`");
     holds("outcome == 'x' && all.x", "`outcome` is not known here");
-    holds("size(skus) == 1", "looks at nothing");
+    holds("1 < 2", "looks at nothing");
+    holds("size(skus) == all.count", "`skus` is not known here");
     holds("al(all)", "unknown function `al`");
     holds("all.count >= 0 and true", "write `&&`");
     check("/one/{id}", "/one/{order}", Rule::BadExpression, "`order` is not known here");

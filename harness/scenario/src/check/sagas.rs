@@ -26,7 +26,7 @@ pub(super) fn check(desk: &Desk<'_>, names: &Names, system: &Decoded<'_>) {
         check_key(desk, system, placed);
     }
     for invariant in &system.invariants {
-        looks_at_something(desk, system, &invariant.value.holds, invariant.value.each.is_some(), invariant);
+        looks_at_something(desk, &invariant.value.holds, invariant.value.each.is_some(), invariant);
     }
 }
 
@@ -98,17 +98,10 @@ fn check_key(desk: &Desk<'_>, system: &Decoded<'_>, placed: &Placed<'_, Saga>) {
     }
 }
 
-fn looks_at_something<T>(
-    desk: &Desk<'_>,
-    system: &Decoded<'_>,
-    holds: &Expression,
-    each: bool,
-    placed: &Placed<'_, T>,
-) {
+fn looks_at_something<T>(desk: &Desk<'_>, holds: &Expression, each: bool, placed: &Placed<'_, T>) {
     let Ok(compiled) = crate::expression::compile(holds) else { return };
     let references = compiled.references();
-    let is_constant = references.names.iter().all(|name| system.vars.contains_key(name));
-    if is_constant && !references.functions.contains("calls") {
+    if references.names.is_empty() && !references.functions.contains("calls") {
         let span = if each { placed.node.place("holds") } else { placed.node.span };
         desk.wrong(
             Note::new(Rule::BadExpression, span, "this invariant looks at nothing that is read or kept")

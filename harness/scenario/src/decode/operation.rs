@@ -25,7 +25,7 @@ pub(crate) fn operation<'n>(desk: &Desk<'_>, entry: &'n Entry, names: &Names) ->
     let fields = Fields::open(desk, &entry.value, &OPERATION)?;
     let answer = Scope::of(["status", "body", "header"]);
     let own = names.operations.get(&entry.key);
-    let drawn = own.map(|own| own.with.iter().chain(&own.parameters).chain(&names.vars)).into_iter().flatten();
+    let drawn = own.map(|own| own.with.iter().chain(&own.required)).into_iter().flatten();
 
     let call = fields.get("call").and_then(|node| text::call(desk, node, names));
     for entry in fields.entries("with") {

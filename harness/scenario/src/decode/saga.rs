@@ -56,10 +56,10 @@ pub(crate) fn saga<'n>(desk: &Desk<'_>, entry: &'n Entry, names: &Names) -> Opti
 /// Names that have a meaning of their own in invariants.
 const TAKEN: &[&str] = &["http", "each", "outcome", "calls", "sum"];
 
-/// What an operation kept, and the system's values.
+/// What an operation kept. Reads see no `vars`: they are made of what happened.
 fn kept_scope(names: &Names, operation: Option<&str>) -> Scope {
     let kept = operation.and_then(|name| names.operations.get(name)).map(|own| own.kept.as_slice()).unwrap_or_default();
-    Scope::of(kept.iter().chain(&names.vars).map(String::as_str))
+    Scope::of(kept.iter().map(String::as_str))
 }
 
 fn step(desk: &Desk<'_>, node: &Node, names: &Names) -> Option<Step> {
@@ -176,7 +176,7 @@ fn holds_expression(desk: &Desk<'_>, node: &Node, names: &Names, each: Option<&s
     let reads = names.reads.iter().filter(|(_, of)| read_here(of)).map(|(name, _)| name.as_str());
     let own = ["http", "each"].into_iter().chain(each.is_some().then_some("outcome"));
     let reads = reads.filter(|name| crate::template::call::is_bare_name(name) && !TAKEN.contains(name));
-    let mut scope = Scope::of(reads.chain(own).chain(kept.iter().chain(&names.vars).map(String::as_str)));
+    let mut scope = Scope::of(reads.chain(own).chain(kept.iter().map(String::as_str)));
     scope.counts_calls = true;
     // A read that is taken for each operation has no one value here: this is said better than "not known".
     if let Some(text) = node.scalar() {

@@ -262,7 +262,11 @@ pub(crate) static OPERATION: Shape = Shape {
     name: "operation",
     about: "Something that a client can do.",
     keys: &[
-        required("call", Form::Call, "The call: `METHOD service /path/{param}`; each parameter is one of `with`, or a value that the scenario gives."),
+        required(
+            "call",
+            Form::Call,
+            "The call: `METHOD service /path/{param}`; each parameter is one of `with`, or a value that the scenario gives.",
+        ),
         key(
             "with",
             Form::Map(&Form::Template),
