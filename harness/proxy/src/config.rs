@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, net::SocketAddr, sync::Arc};
 
 use squall_record::{Edge, KeyPlace, Seed};
 
-use crate::{counters::EdgeCounters, template};
+use crate::{counters::EdgeCounters, fault::Fault, template};
 
 /// One listener of the proxy: one instance of a caller, on one edge (or on the several edges behind a gateway).
 #[derive(Clone, Debug)]
@@ -34,6 +34,8 @@ pub struct ByteLinkConfig {
     pub edge: Edge,
     /// The callee, `host:port`. The name is looked up for each connection: it may lead elsewhere after a restart.
     pub upstream: String,
+    /// Faults on bytes that are in force from the first connection on.
+    pub faults: Vec<Fault>,
     /// What every probability and jitter is drawn from.
     pub seed: Seed,
 }

@@ -34,16 +34,7 @@ impl Fault {
     pub(crate) fn check(&self) -> Result<(), CannotInject> {
         let wrong = |why: &str| Err(CannotInject::BadParameter { fault: self.name.clone(), why: why.to_owned() });
         match &self.inject {
-            Inject::Latency { .. }
-            | Inject::Bandwidth { .. }
-            | Inject::SlowClose { .. }
-            | Inject::Slice { .. }
-            | Inject::LimitData { .. }
-            | Inject::Stall { .. }
-            | Inject::Timeout { .. }
-            | Inject::ResetPeer { .. }
-                if self.matching.narrows_calls() =>
-            {
+            inject if inject.is_on_bytes() && self.matching.narrows_calls() => {
                 Err(CannotInject::CannotMatch(self.name.clone()))
             }
             Inject::Refuse | Inject::HangConnect | Inject::Partition { .. } if !self.matching.is_unconditional() => {
@@ -189,6 +180,23 @@ pub enum Inject {
         /// What the caller is given instead.
         then: Then,
     },
+}
+
+impl Inject {
+    /// Whether it acts on the bytes of connections, and keeps live ones.
+    pub(crate) fn is_on_bytes(&self) -> bool {
+        matches!(
+            self,
+            Inject::Latency { .. }
+                | Inject::Bandwidth { .. }
+                | Inject::SlowClose { .. }
+                | Inject::Slice { .. }
+                | Inject::LimitData { .. }
+                | Inject::Stall { .. }
+                | Inject::Timeout { .. }
+                | Inject::ResetPeer { .. }
+        )
+    }
 }
 
 /// Which direction bytes go.

@@ -77,17 +77,23 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Link {
-    /// Starts a link. With the name of a callee it carries bytes there; otherwise it follows calls.
+    /// Starts a link. With the name of a callee it carries bytes there, faults on bytes in force from the first
+    /// connection on; otherwise it follows calls.
     #[expect(clippy::disallowed_methods, reason = "the proxy is the edge of the harness: its tasks are real")]
     pub(crate) fn start(
         config: LinkConfig,
-        callee: Option<String>,
+        callee: Option<(String, Vec<Fault>)>,
         timer: Arc<dyn Timer>,
         facts: Arc<dyn FactSink>,
     ) -> io::Result<(Arc<Link>, SocketAddr)> {
         let listener = Listener::bind(config.listen)?;
         let addr = listener.addr();
         let (doors, door_changes) = mpsc::unbounded_channel();
+        let mut in_force = InForce::default();
+        if let Some((_, faults)) = &callee {
+            in_force.faults.extend(faults.iter().map(|fault| Active::new(fault.clone(), true)));
+            in_force.faults.sort_by_key(|active| active.fault.order);
+        }
         let targets = |instances: &Vec<SocketAddr>| Targets { instances: instances.clone(), next: 0 };
         let link = Arc::new(Link {
             targets: Mutex::new(config.upstreams.iter().map(|upstream| targets(&upstream.instances)).collect()),
@@ -95,7 +101,7 @@ impl Link {
             timer,
             facts,
             carries_bytes: callee.is_some(),
-            in_force: watch::Sender::new(Arc::default()),
+            in_force: watch::Sender::new(Arc::new(in_force)),
             changing: AsyncMutex::new(Door::Open),
             doors,
             accepting: Mutex::default(),
@@ -110,7 +116,7 @@ impl Link {
         });
         let task = match callee {
             None => tokio::spawn(accept(link.clone(), listener, door_changes, DialTcp)),
-            Some(name) => tokio::spawn(accept(link.clone(), listener, door_changes, DialName(name))),
+            Some((name, _)) => tokio::spawn(accept(link.clone(), listener, door_changes, DialName(name))),
         };
         *lock(&link.accepting) = Some(task);
         Ok((link, addr))

@@ -60,9 +60,18 @@ pub async fn start(config: LinkConfig, timer: Arc<dyn Timer>, facts: Arc<dyn Fac
 /// runtime.
 ///
 /// # Errors
-/// The listener cannot be bound.
+/// The listener cannot be bound, or one of the first faults cannot act as it is written
+/// ([`io::ErrorKind::InvalidInput`]).
 pub async fn carry(config: ByteLinkConfig, timer: Arc<dyn Timer>, facts: Arc<dyn FactSink>) -> io::Result<Proxy> {
-    let (link, addr) = Link::start(config.link(), Some(config.upstream), timer, facts)?;
+    for fault in &config.faults {
+        fault.check().map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
+        if !fault.inject.is_on_bytes() {
+            let why = format!("fault `{}` is not on bytes: inject it once the link is started", fault.name);
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, why));
+        }
+    }
+    let callee = Some((config.upstream.clone(), config.faults.clone()));
+    let (link, addr) = Link::start(config.link(), callee, timer, facts)?;
     Ok(Proxy { link, addr })
 }
 

@@ -2,7 +2,7 @@
 
 use std::{
     io::{self, Write},
-    net::IpAddr,
+    net::{IpAddr, SocketAddr},
     process::ExitCode,
     sync::Arc,
 };
@@ -36,7 +36,7 @@ struct Options {
 #[derive(Debug, thiserror::Error)]
 enum CannotServe {
     #[error("cannot listen on `{at}`: {why}; choose another with --host and --port, or --port 0 for a free one")]
-    Listen { at: String, why: io::Error },
+    Listen { at: SocketAddr, why: io::Error },
     #[error("the system refuses what the proxy needs: {0}")]
     System(#[from] io::Error),
 }
@@ -56,11 +56,10 @@ fn run(options: Options) -> Result<(), CannotServe> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
         let stop = stop_signal()?;
-        let at = (options.host, options.port);
+        let at = SocketAddr::new(options.host, options.port);
         #[expect(clippy::disallowed_methods, reason = "the proxy is the edge of the harness: its sockets are real")]
         let listener = tokio::net::TcpListener::bind(at).await;
-        let listener =
-            listener.map_err(|why| CannotServe::Listen { at: format!("{}:{}", options.host, options.port), why })?;
+        let listener = listener.map_err(|why| CannotServe::Listen { at, why })?;
         let timer = Arc::new(PreciseTimer::start()?);
         // Whoever started it with port 0 reads here where it is; others need not read.
         let _ = writeln!(io::stdout(), "squall-proxy listens on http://{}", listener.local_addr()?);

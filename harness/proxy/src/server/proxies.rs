@@ -8,7 +8,7 @@ use squall_record::{Edge, FactSink, Seed, What, identity};
 use super::{address, fields::Fields, refused::Refused, toxic::Toxic};
 use crate::{
     config::ByteLinkConfig,
-    fault::{CannotInject, Side},
+    fault::{CannotInject, Fault, Side},
     proxy::{self, Proxy},
     timer::Timer,
 };
@@ -230,12 +230,16 @@ impl Entry {
             return Ok(());
         }
         let listen = address::resolve(&self.listen).await?;
+        // In force before the first connection: none slips through as a proxy is enabled.
+        let faults = self.toxics.iter().map(Toxic::fault).collect::<Result<Vec<_>, _>>()?;
+        let faults: Vec<Fault> = faults.into_iter().flatten().collect();
         let link = |listen| ByteLinkConfig {
             // Draws go by the proxy's name, not by the order in which proxies are made.
             id: identity::choice(seed, &["proxy", &self.name]) as u32,
             listen,
             edge: Edge::calls("client", &self.name),
             upstream: self.upstream.clone(),
+            faults: faults.clone(),
             seed,
         };
         let carry = |listen| proxy::carry(link(listen), timer.clone(), Arc::new(Unread));
@@ -247,11 +251,6 @@ impl Entry {
             started => started,
         };
         let running = started.map_err(|error| address::cannot_bind(listen, &error))?;
-        for toxic in &self.toxics {
-            if let Some(fault) = toxic.fault()? {
-                running.inject(fault).await.map_err(cannot_inject)?;
-            }
-        }
         self.listen = running.addr().to_string();
         self.running = Some(running);
         Ok(())

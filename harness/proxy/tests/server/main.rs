@@ -5,3 +5,5 @@ mod support;
 mod api;
 mod lifecycle;
 mod toxics;
+#[cfg(unix)]
+mod program;
