@@ -131,6 +131,13 @@ fn reads_and_invariants_name_what_is_there() {
     holds("all.count >= 0 and true", "write `&&`");
     check("/one/{id}", "/one/{order}", Rule::BadExpression, "`order` is not known here");
     check("{ id: answer.body.id }", "{ id: body.id }", Rule::BadExpression, "`body` is not known here");
+    check(
+        "all.count >= 0",
+        "calls('POST api /hold', '2xx') == 0",
+        Rule::UnknownName,
+        "did you mean `POST api /holds`?",
+    );
+    check("all.count >= 0", "calls('POST api /holds', '2x') == 0", Rule::UnknownWord, "no class of answers");
     check("reads:\n", "reads:\n  each: GET api /all\n", Rule::BadName, "a meaning of its own");
 }
 

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use crate::{
     decode::{Placed, desk::Desk, names::Names, system::Decoded},
     mistake::{Note, Rule},
-    model::{Expression, Saga},
+    model::{Expression, Invariant, Saga},
+    suggest,
 };
 
 pub(super) fn check(desk: &Desk<'_>, names: &Names, system: &Decoded<'_>) {
@@ -25,7 +26,9 @@ pub(super) fn check(desk: &Desk<'_>, names: &Names, system: &Decoded<'_>) {
         check_steps(desk, names, placed);
         check_key(desk, system, placed);
     }
+    let routes = routes(system);
     for invariant in &system.invariants {
+        counts_what_is_known(desk, &routes, invariant);
         looks_at_something(desk, &invariant.value.holds, invariant.value.each.is_some(), invariant);
     }
 }
@@ -95,6 +98,41 @@ fn check_key(desk: &Desk<'_>, system: &Decoded<'_>, placed: &Placed<'_, Saga>) {
             .label("its sagas are found by their trace alone, if the services pass one on")
             .help("add the saga's key to its `keep`: `keep: { order_id: answer.body.order_id }`"),
         );
+    }
+}
+
+/// Every call that the system file declares, as it is shown.
+fn routes(system: &Decoded<'_>) -> Vec<String> {
+    let operations = system.operations.iter().map(|operation| operation.value.call.to_string());
+    let steps = system.sagas.iter().flat_map(|saga| &saga.value.steps);
+    let steps = steps.flat_map(|step| std::iter::once(&step.does).chain(step.undo.iter().map(|undo| &undo.call)));
+    let events = system.services.iter().flat_map(|service| service.value.events.iter().map(|event| &event.call));
+    operations.chain(steps.chain(events).map(ToString::to_string)).collect()
+}
+
+/// `calls` counts calls that the file declares; any other would be 0 in every run.
+fn counts_what_is_known(desk: &Desk<'_>, routes: &[String], placed: &Placed<'_, Invariant>) {
+    let Ok(compiled) = crate::expression::compile(&placed.value.holds) else { return };
+    let node = placed.node.get("holds").unwrap_or(placed.node);
+    let text = placed.value.holds.0.as_str();
+    for (route, class) in &compiled.references().counted {
+        let span = |part: &str| text.find(part).map_or(node.span, |at| desk.part(node, at, part.len()));
+        let words: Vec<&str> = route.split_whitespace().collect();
+        if !routes.contains(&words.join(" ")) {
+            desk.wrong(
+                Note::new(Rule::UnknownName, span(route), format!("`{route}` is no call that this file declares"))
+                    .label("it would be counted as 0 in every run")
+                    .help_if(suggest::remedy(route, routes.iter().map(String::as_str))),
+            );
+        }
+        let is_status = class.len() == 3 && class.starts_with(['1', '2', '3', '4', '5']);
+        let is_status = is_status && (class.ends_with("xx") || class.bytes().all(|b| b.is_ascii_digit()));
+        if !is_status && !["any", "lost"].contains(&class.as_str()) {
+            desk.wrong(
+                Note::new(Rule::UnknownWord, span(class), format!("`{class}` is no class of answers"))
+                    .help("write `2xx`, `409`, `any` or `lost`"),
+            );
+        }
     }
 }
 

@@ -174,7 +174,7 @@ fn holds_expression(desk: &Desk<'_>, node: &Node, names: &Names, each: Option<&s
     let kept = each.and_then(|name| names.operations.get(name)).map(|own| own.kept.as_slice()).unwrap_or_default();
     let read_here = |of: &Option<String>| of.is_none() || of.as_deref() == each;
     let reads = names.reads.iter().filter(|(_, of)| read_here(of)).map(|(name, _)| name.as_str());
-    let own = ["http", "each"].into_iter().chain(each.is_some().then_some("outcome"));
+    let own = ["http", "each"].into_iter().chain(each.is_some().then_some(["outcome", "status"]).into_iter().flatten());
     let reads = reads.filter(|name| crate::template::call::is_bare_name(name) && !TAKEN.contains(name));
     let mut scope = Scope::of(reads.chain(own).chain(kept.iter().map(String::as_str)));
     scope.counts_calls = true;

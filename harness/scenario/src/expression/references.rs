@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use cel::{
     IdedExpr,
-    common::ast::{EntryExpr, Expr},
+    common::ast::{EntryExpr, Expr, LiteralValue},
 };
 
 /// Names that an expression uses and does not declare itself.
@@ -18,6 +18,8 @@ pub(crate) struct References {
     pub(crate) whole: BTreeSet<String>,
     /// `size`, and operators by their internal names: `_==_`.
     pub(crate) functions: BTreeSet<String>,
+    /// The arguments of `calls(route, class)` that stand there as texts.
+    pub(crate) counted: Vec<(String, String)>,
     /// How deep the expression's tree is.
     pub(crate) depth: usize,
     /// How deep its loops (`all`, `map`, …) nest.
@@ -55,6 +57,11 @@ impl References {
             }
             Expr::Call(call) => {
                 self.functions.insert(call.func_name.clone());
+                if let ("calls", [route, class]) = (call.func_name.as_str(), call.args.as_slice())
+                    && let (Some(route), Some(class)) = (literal(route), literal(class))
+                {
+                    self.counted.push((route, class));
+                }
                 for part in call.target.as_deref().into_iter().chain(&call.args) {
                     self.walk(part, declared, depth);
                 }
@@ -87,6 +94,13 @@ impl References {
                 self.walk(&entry.value, declared, depth);
             }
         }
+    }
+}
+
+fn literal(expression: &IdedExpr) -> Option<String> {
+    match &expression.expr {
+        Expr::Literal(LiteralValue::String(text)) => Some(text.inner().to_owned()),
+        _ => None,
     }
 }
 

@@ -372,7 +372,7 @@ pub(crate) static INVARIANT: Shape = Shape {
         required(
             "holds",
             Form::Expression,
-            "What holds. Names: each read's body (null unless 2xx), `http.NAME` its status, `each.NAME` the list of them all, `calls('POST payment /payments', '2xx')` how many the wire saw; for each operation also `outcome` and what it kept.",
+            "What holds. Names: each read's body (null unless 2xx), `http.NAME` its status, `each.NAME` the list of them all, `calls('POST payment /payments', '2xx')` how many the wire saw; for each operation also `outcome`, `status` and what it kept.",
         ),
     ],
     more: More::Nothing,
