@@ -170,7 +170,7 @@ impl Processes {
         if let Some((NotReady::Ended(_), program)) = &ended
             && self.is_of_no_fault(instance, program)
             && says_in_use(launch)
-            && self.0.ports[&instance.service][instance.number as usize].release()
+            && self.0.ports[&instance.service][instance.number as usize].release().await
         {
             ended = self.try_start(instance, launch, life, began).await?;
         }
