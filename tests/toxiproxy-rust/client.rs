@@ -2,6 +2,7 @@
 //! what the server holds read again by a plain request, as the client never looks at a status.
 //!
 //! The server is built and started here. `cargo test` in this directory is all; it needs `libssl-dev` and `pkg-config`.
+#![expect(clippy::disallowed_methods, reason = "the client blocks, and so do its peers: real sockets and threads")]
 
 use std::{
     io::{BufRead, BufReader, ErrorKind, Read, Write},
