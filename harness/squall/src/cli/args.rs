@@ -53,7 +53,7 @@ pub(crate) struct Run {
     /// Where the system runs.
     #[arg(long, value_enum, default_value_t = BackendArg::Process)]
     pub(crate) backend: BackendArg,
-    /// Keep the services' data folders, and the runs of scenarios that held.
+    /// Keep the services' data folders; records and logs stay in any case.
     #[arg(long)]
     pub(crate) keep: bool,
     /// Write a report as well: `json=FILE` or `junit=FILE`. May be given more than once.
