@@ -22,6 +22,10 @@
 //! error: `DATABASE_URL` is missing: where the orders are kept, say `sqlite:PATH`");
 //! ```
 
+mod database;
+
+pub use database::{Database, DatabaseLimits, DatabaseUrl, PostgresUrl};
+
 use std::{collections::BTreeMap, fmt, time::Duration};
 
 /// What a service reads from its environment.
@@ -221,55 +225,5 @@ impl Value for BaseUrl {
     }
     fn text(&self) -> String {
         format!("http://{}", self.authority)
-    }
-}
-
-/// Where a service's data is: `sqlite:PATH`, or `sqlite::memory:`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct DatabaseUrl(pub String);
-
-impl DatabaseUrl {
-    /// The path behind `sqlite:`.
-    pub fn sqlite_path(&self) -> &str {
-        self.0.strip_prefix("sqlite:").unwrap_or(&self.0)
-    }
-}
-
-impl Value for DatabaseUrl {
-    /// Another database's URL has a password in it.
-    const SECRET: bool = true;
-
-    fn parse(text: &str) -> Result<Self, String> {
-        match text.strip_prefix("sqlite:") {
-            Some(path) if !path.is_empty() => Ok(DatabaseUrl(text.to_owned())),
-            _ => Err("write `sqlite:` and a path, say `sqlite:order.db`".to_owned()),
-        }
-    }
-    fn text(&self) -> String {
-        self.0.clone()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    struct Database;
-
-    impl Configuration for Database {
-        fn read(variables: &mut Variables) -> Option<Self> {
-            variables
-                .required("DATABASE_URL", "sqlite:PATH", "where the orders are kept")
-                .map(|_: DatabaseUrl| Database)
-        }
-    }
-
-    #[test]
-    fn a_password_in_a_wrong_address_is_not_repeated() {
-        let given = [("DATABASE_URL".to_owned(), "postgres://ada:secret@somewhere".to_owned())].into();
-        let mistakes = Variables::read::<Database>(given).err().map(|mistakes| mistakes.to_string());
-        let mistakes = mistakes.expect("a mistake");
-        assert!(mistakes.starts_with("error: `DATABASE_URL` is not understood: "), "{mistakes}");
-        assert!(!mistakes.contains("secret"), "{mistakes}");
     }
 }

@@ -3,7 +3,7 @@
 //! ```text
 //!   environment ──config──▶ Start { env, config, metrics } ──build──▶ App { router, ready, openapi }
 //!                                                                       │
-//!   caller ──HTTP/1──▶ serve (context, deadline, bulkhead, limits) ──▶ handler ──▶ Sqlite (one transaction a call)
+//!   caller ──HTTP/1──▶ serve (context, deadline, bulkhead, limits) ──▶ handler ──▶ store (one transaction a call)
 //!                                                                       │
 //!                                                                       └──▶ Client (timeout, attempts, breaker) ──▶ callee
 //! ```
@@ -72,4 +72,4 @@ pub use problem::Problem;
 pub use run::{About, Start, StartError, run, start};
 pub use serve::{App, ServeSettings, Server, serve};
 pub use squall_host::Env;
-pub use store::{Migration, Sqlite, StoreError};
+pub use store::{Migration, Postgres, Sqlite, StoreError};

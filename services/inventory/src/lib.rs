@@ -1,7 +1,7 @@
 //! inventory: counts what arrives, promises it to orders, and sells it or puts it back. Nothing is lost.
 //!
 //! ```text
-//!   HTTP, events ──▶ api ──▶ domain (bounds, laws) ──▶ store: one transaction ──▶ SQLite
+//!   HTTP, events ──▶ api ──▶ domain (bounds, laws) ──▶ store: one transaction ──▶ SQLite or PostgreSQL
 //!                     └────── answer or problem ◀───── outcome ◀──┘
 //! ```
 //!

@@ -5,11 +5,23 @@
 //! caller, in milliseconds since 1970.
 
 pub mod sqlite;
+pub mod postgres;
 
+use std::sync::Arc;
+
+use chassis::config::{Database, DatabaseUrl};
 pub use chassis::store::StoreError;
-use squall_host::BoxFuture;
+use squall_host::{BoxFuture, Env};
 
 use crate::domain::{Items, OrderId, Quantity, Receipt, Reservation, Sku, Status, Stock, ToCommit, ToRelease};
+
+/// Opens the store on whichever database it is.
+pub async fn open(env: &Env, database: &Database) -> Result<Arc<dyn Store>, StoreError> {
+    Ok(match &database.url {
+        DatabaseUrl::Sqlite(path) => Arc::new(sqlite::SqliteStore::open(env, path).await?),
+        DatabaseUrl::Postgres(url) => Arc::new(postgres::PostgresStore::open(env, url, &database.limits).await?),
+    })
+}
 
 /// What a transaction ends in, once awaited.
 pub type Done<'a, T> = BoxFuture<'a, Result<T, StoreError>>;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use chassis::{
     CallPolicy, Configuration, Variables,
-    config::{DatabaseUrl, Milliseconds, Value},
+    config::{Database, Milliseconds, Value},
 };
 
 use crate::{catalogue::Catalogue, driver::Pacing};
@@ -13,7 +13,7 @@ use crate::{catalogue::Catalogue, driver::Pacing};
 #[derive(Debug, Clone)]
 pub struct Config {
     /// Where orders are kept.
-    pub database: DatabaseUrl,
+    pub database: Database,
     /// This instance's name.
     pub instance: String,
     /// How inventory is called.
@@ -42,7 +42,7 @@ impl Value for Catalogue {
 
 impl Configuration for Config {
     fn read(variables: &mut Variables) -> Option<Self> {
-        let database = variables.required("DATABASE_URL", "sqlite:order.db", "where orders are kept");
+        let database = Database::read(variables, "sqlite:order.db", "where orders are kept");
         let instance = variables.optional(
             "INSTANCE",
             "0".to_owned(),

@@ -230,7 +230,6 @@ mod tests {
 
     use chassis::{
         Metrics,
-        config::DatabaseUrl,
         context::{StoredContext, TraceParent},
         outbox::Bell,
     };
@@ -262,7 +261,7 @@ mod tests {
 
     async fn desk() -> (Desk, Arc<dyn Store>, Arc<Willing>) {
         let env = Env::new(Real::seeded(1));
-        let store = SqliteStore::open(&env, &DatabaseUrl("sqlite::memory:".to_owned())).await.unwrap();
+        let store = SqliteStore::open(&env, ":memory:").await.unwrap();
         let (store, willing): (Arc<dyn Store>, _) = (Arc::new(store), Arc::new(Willing::default()));
         let pacing = Pacing {
             first_gap: Duration::from_millis(5),

@@ -1,7 +1,7 @@
 //! order: takes orders, and carries each through to confirmed or cancelled, whatever happens on the way.
 //!
 //! ```text
-//!  HTTP ──▶ api ──▶ desk ──place──▶ store (one transaction a call) ──▶ SQLite
+//!  HTTP ──▶ api ──▶ desk ──place──▶ store (one transaction a call) ──▶ SQLite or PostgreSQL
 //!            ▲        │ start, or take up after a crash                  ▲   │ outbox
 //!            │        ▼                                                  │   ▼
 //!            └─wait─ driver ◀── saga (pure: what next?)                  │  relay ──▶ inventory's events

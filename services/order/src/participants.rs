@@ -1,8 +1,50 @@
 //! The other services, as the saga sees them: four calls, each with one of four outcomes.
+//!
+//! [`HttpParticipants`] is all of this service's client code towards inventory and payment, and it needs nothing else of
+//! the service: whoever wants to see what is sent, or what an answer is taken for, gives it two addresses.
+//!
+//! ```
+//! use std::time::Duration;
+//! use chassis::{CallPolicy, Metrics, StoredContext, config::BaseUrl};
+//! use order::{
+//!     domain::{Item, OrderRequest},
+//!     participants::{HttpParticipants, Participants},
+//!     saga::{Action, Outcome, Step},
+//!     store::NewOrder,
+//! };
+//! use squall_host::{Env, real::Real};
+//!
+//! # tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
+//! let env = Env::new(Real::new());
+//! // Bound and let go: nobody accepts a connection there. A test has the address of a service here, or of its double.
+//! let nobody = env.listen("127.0.0.1:0").await?.address();
+//! let once = || CallPolicy::once(BaseUrl { authority: nobody.clone() }, Duration::from_secs(5));
+//! let participants = HttpParticipants::new(&env, once(), once(), &Metrics::default());
+//!
+//! let traceparent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01".parse().unwrap();
+//! let order = NewOrder {
+//!     order_id: "o1".into(),
+//!     idempotency_key: "k1".into(),
+//!     request: OrderRequest {
+//!         customer_id: "ada".into(),
+//!         items: vec![Item { sku: "widget".into(), quantity: 2 }],
+//!         payment_method: "pm_ok".into(),
+//!     },
+//!     amount: 998,
+//!     currency: "EUR".into(),
+//!     context: StoredContext { traceparent, correlation: "basket-17".into() },
+//!     now_ms: 0,
+//! }
+//! .order();
+//! assert_eq!(participants.perform(&order, Action::Do(Step::Reserve)).await, Outcome::NothingSent);
+//! # std::io::Result::Ok(()) }).unwrap();
+//! # std::io::Result::Ok(())
+//! ```
 
 use std::time::Duration;
 
 use chassis::{
+    CallPolicy, Metrics,
     client::{Answer, Call, CallError, Client, segment},
     context::Context,
 };
@@ -41,9 +83,13 @@ pub struct HttpParticipants {
 }
 
 impl HttpParticipants {
-    /// Calls through these clients.
-    pub fn new(env: &Env, inventory: Client, payment: Client) -> Self {
-        HttpParticipants { env: env.clone(), inventory, payment }
+    /// Calls each as its policy says, over sockets of `env`.
+    pub fn new(env: &Env, inventory: CallPolicy, payment: CallPolicy, metrics: &Metrics) -> Self {
+        HttpParticipants {
+            env: env.clone(),
+            inventory: Client::new(env, "inventory", inventory, metrics),
+            payment: Client::new(env, "payment", payment, metrics),
+        }
     }
 
     fn client(&self, step: Step) -> &Client {

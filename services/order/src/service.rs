@@ -1,17 +1,18 @@
 //! All of it on the chassis.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use chassis::{About, App, Client, Start, StartError, outbox};
 
 use crate::{
     api::{self, Api},
+    catalogue::Catalogue,
     config::Config,
     desk::Desk,
     driver::Driver,
     openapi,
     participants::HttpParticipants,
-    store::{Store, sqlite::SqliteStore},
+    store::{self, Store},
 };
 
 /// What the service is called.
@@ -21,8 +22,8 @@ pub const ABOUT: About = About {
     summary: "Takes orders, and carries each through to confirmed or cancelled, whatever happens on the way.",
 };
 
-/// Where events are delivered.
-const EVENTS_PATH: &str = "/api/v1/events";
+/// Where subscribers take events.
+pub const EVENTS_PATH: &str = "/api/v1/events";
 
 /// Builds the service and starts what it does unasked: taking up open sagas, and delivering events.
 ///
@@ -30,21 +31,18 @@ const EVENTS_PATH: &str = "/api/v1/events";
 /// another instance, goes on from there.
 pub async fn build(start: Start<Config>) -> Result<App, StartError> {
     let Start { env, config, metrics } = start;
-    let store = SqliteStore::open(&env, &config.database).await?;
+    let store = store::open(&env, &config.database).await?;
     build_on(Start { env, config, metrics }, store)
 }
 
 /// The same on a store that is open already.
-pub fn build_on(start: Start<Config>, store: SqliteStore) -> Result<App, StartError> {
+pub fn build_on(start: Start<Config>, store: Arc<dyn Store>) -> Result<App, StartError> {
     let Start { env, config, metrics } = start;
-    let store = Arc::new(store);
-    let inventory = Client::new(&env, "inventory", config.inventory, &metrics);
-    let payment = Client::new(&env, "payment", config.payment, &metrics);
     let bell = outbox::Bell::default();
     let driver = Driver {
         env: env.clone(),
         store: store.clone(),
-        participants: Arc::new(HttpParticipants::new(&env, inventory, payment)),
+        participants: Arc::new(HttpParticipants::new(&env, config.inventory, config.payment, &metrics)),
         pacing: config.pacing,
         bell: bell.clone(),
         metrics: metrics.clone(),
@@ -53,10 +51,16 @@ pub fn build_on(start: Start<Config>, store: SqliteStore) -> Result<App, StartEr
     env.spawn(desk.clone().keep());
     let events = Client::new(&env, "inventory", config.events, &metrics);
     outbox::relay(&env, store.clone(), events, EVENTS_PATH, bell, metrics);
-    let api = Api { desk, store: store.clone(), catalogue: Arc::new(config.catalogue), wait: config.wait };
+    Ok(app(desk, store, config.catalogue, config.wait))
+}
+
+/// The service's routes over a desk and its store, with nothing done unasked. An answer waits for the end of its saga for
+/// `wait`. It is ready when its own database answers.
+pub fn app(desk: Desk, store: Arc<dyn Store>, catalogue: Catalogue, wait: Duration) -> App {
+    let asked = Arc::clone(&store);
     let ready = move || {
-        let store = store.clone();
+        let store = Arc::clone(&asked);
         async move { store.ping().await.map_err(|error| error.to_string()) }
     };
-    Ok(App::new(api::router(api), ready, openapi::document()))
+    App::new(api::router(Api { desk, store, catalogue: Arc::new(catalogue), wait }), ready, openapi::document())
 }

@@ -1,7 +1,7 @@
 //! payment: takes money for orders, and gives it back. Both once, however often they are asked for.
 //!
 //! ```text
-//!   HTTP ──▶ api ──▶ domain (bounds, laws) ──▶ store: one transaction ──▶ SQLite
+//!   HTTP ──▶ api ──▶ domain (bounds, laws) ──▶ store: one transaction ──▶ SQLite or PostgreSQL
 //!             └────── answer or problem ◀───── outcome ◀──┘
 //! ```
 //!

@@ -108,7 +108,6 @@ fn order_id() -> Value {
 mod tests {
     use std::sync::Arc;
 
-    use chassis::config::DatabaseUrl;
     use chassis_testing::description::{assert_lists_what_is_served, assert_refers_to_what_it_has};
     use squall_host::Env;
     use squall_host::real::Real;
@@ -120,7 +119,7 @@ mod tests {
     #[tokio::test]
     async fn the_document_lists_exactly_what_the_router_serves() {
         let env = Env::new(Real::seeded(1));
-        let store = SqliteStore::open(&env, &DatabaseUrl("sqlite::memory:".to_owned())).await.expect("a store");
+        let store = SqliteStore::open(&env, ":memory:").await.expect("a store");
         let router = api::router(Arc::new(store), env, chassis::Metrics::default());
         let paths = api::routes().into_iter().map(|(path, _)| path);
         assert_lists_what_is_served(&document(), &router, paths).await;

@@ -2,12 +2,11 @@
 
 use std::sync::Arc;
 
-use chassis::config::DatabaseUrl;
+use chassis::config::Database;
 use chassis::{About, App, Configuration, Metrics, Start, StartError, Variables};
 use squall_host::Env;
 
-use crate::store::Store;
-use crate::store::sqlite::SqliteStore;
+use crate::store::{self, Store};
 use crate::{api, openapi};
 
 /// What this service is called.
@@ -18,20 +17,20 @@ pub const ABOUT: About =
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
     /// Where the payments are kept.
-    pub database: DatabaseUrl,
+    pub database: Database,
 }
 
 impl Configuration for Config {
     fn read(variables: &mut Variables) -> Option<Self> {
-        let database = variables.required("DATABASE_URL", "sqlite:payment.db", "where the payments are kept");
+        let database = Database::read(variables, "sqlite:payment.db", "where the payments are kept");
         Some(Config { database: database? })
     }
 }
 
 /// Opens the store and puts the routes before it.
 pub async fn build(start: Start<Config>) -> Result<App, StartError> {
-    let store = SqliteStore::open(&start.env, &start.config.database).await?;
-    Ok(app(Arc::new(store), start.env, start.metrics))
+    let store = store::open(&start.env, &start.config.database).await?;
+    Ok(app(store, start.env, start.metrics))
 }
 
 /// The service over any store. It is ready when its own database answers.

@@ -44,6 +44,11 @@ impl App {
     {
         App { router, ready: Arc::new(move || Box::pin(ready())), openapi }
     }
+
+    /// The same service with something laid around its own routes, which those that every service has do not see.
+    pub fn around(self, lay: impl FnOnce(Router) -> Router) -> Self {
+        App { router: lay(self.router), ..self }
+    }
 }
 
 /// How a service is served.

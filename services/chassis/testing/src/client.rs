@@ -53,8 +53,23 @@ impl Service {
         C: Configuration,
         F: Future<Output = Result<App, StartError>>,
     {
+        Self::start_on(&crate::database_url(folder), [], build).await
+    }
+
+    /// The same with its database at `database_url`, and with these variables beside it.
+    pub async fn start_on<C, F, const N: usize>(
+        database_url: &str,
+        variables: [(&str, &str); N],
+        build: impl FnOnce(Start<C>) -> F,
+    ) -> Self
+    where
+        C: Configuration,
+        F: Future<Output = Result<App, StartError>>,
+    {
         let env = Env::new(Real::new());
-        let server = chassis::start(&env, crate::variables(folder).into(), build).await.expect("the service starts");
+        let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let variables = crate::variables(database_url).into_iter().chain(variables).collect();
+        let server = chassis::start(&env, variables, build).await.expect("the service starts");
         Self { env, address: server.address().to_owned(), server: Some(server) }
     }
 

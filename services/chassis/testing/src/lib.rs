@@ -7,7 +7,8 @@
 //! ```
 //!
 //! The modules in reading order: [`client`] (a service as its clients know it), [`process`] (as whoever runs it does),
-//! [`description`] (`/openapi.json` against the router).
+//! [`description`] (`/openapi.json` against the router), [`postgres`] (a server for
+//! stores to stand on), [`databases`] (one test on every database).
 //!
 //! ```
 //! use axum::{Router, routing::get};
@@ -39,10 +40,13 @@
 pub mod client;
 pub mod process;
 pub mod description;
+pub mod postgres;
+pub mod databases;
 
 use std::path::{Path, PathBuf};
 
 pub use client::{Answer, Service};
+pub use databases::Databases;
 pub use process::Process;
 
 /// Where a service started in `folder` has its database.
@@ -50,8 +54,12 @@ pub fn database(folder: &Path) -> PathBuf {
     folder.join("service.db")
 }
 
-/// What every service needs to be told: a free port, and a database in `folder`.
-fn variables(folder: &Path) -> [(String, String); 2] {
-    let database = format!("sqlite:{}", database(folder).display());
-    [("LISTEN", "127.0.0.1:0".to_owned()), ("DATABASE_URL", database)].map(|(name, value)| (name.to_owned(), value))
+/// The `DATABASE_URL` of that.
+fn database_url(folder: &Path) -> String {
+    format!("sqlite:{}", database(folder).display())
+}
+
+/// What every service needs to be told: a free port, and its database.
+fn variables(database_url: &str) -> [(String, String); 2] {
+    [("LISTEN", "127.0.0.1:0"), ("DATABASE_URL", database_url)].map(|(name, value)| (name.to_owned(), value.to_owned()))
 }

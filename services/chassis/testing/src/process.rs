@@ -23,10 +23,15 @@ pub fn command(binary: &str) -> Command {
 
 impl Process {
     /// Starts the service on a free port with its database in `folder`, and waits until it listens.
-    pub async fn start(mut command: Command, folder: &Path) -> Self {
+    pub async fn start(command: Command, folder: &Path) -> Self {
+        Self::start_on(command, folder, &crate::database_url(folder)).await
+    }
+
+    /// The same with its database at `database_url`; its log is in `folder`.
+    pub async fn start_on(mut command: Command, folder: &Path, database_url: &str) -> Self {
         let log = folder.join("service.log");
         let stderr = std::fs::File::create(&log).expect("a log");
-        let child = command.envs(crate::variables(folder)).stderr(stderr).spawn().expect("the binary runs");
+        let child = command.envs(crate::variables(database_url)).stderr(stderr).spawn().expect("the binary runs");
         let mut process = Self { child, address: String::new() };
         process.address = process.listening(log).await;
         process
@@ -80,13 +85,15 @@ pub fn assert_help_names(mut command: Command, variables: &[&str]) {
     }
 }
 
-/// Asserts that the service does not start, exits with `code`, and says all of this on standard error.
+/// Asserts that the service does not start, exits with `code`, and says all of this on standard error. Gives all of what it
+/// says.
 #[track_caller]
-pub fn assert_does_not_start(mut command: Command, code: i32, says: &[impl AsRef<str>]) {
+pub fn assert_does_not_start(mut command: Command, code: i32, says: &[impl AsRef<str>]) -> String {
     let output = command.output().expect("the binary runs");
     let text = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(code), "{text}");
     for said in says.iter().map(AsRef::as_ref) {
         assert!(text.contains(said), "{said} in:\n{text}");
     }
+    text.into_owned()
 }

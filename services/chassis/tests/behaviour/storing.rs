@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use chassis::{Env, Migration, Sqlite, StoreError, config::DatabaseUrl};
+use chassis::{Env, Migration, Sqlite, StoreError};
 use squall_host::real::Real;
 
 use super::support::Memory;
@@ -14,8 +14,8 @@ const SECOND: Migration = Migration {
     sql: "CREATE TABLE owners (account TEXT NOT NULL REFERENCES accounts (id)); INSERT INTO accounts VALUES ('house', 0)",
 };
 
-fn at(folder: &tempfile::TempDir) -> DatabaseUrl {
-    DatabaseUrl(format!("sqlite:{}", folder.path().join("store.db").display()))
+fn at(folder: &tempfile::TempDir) -> String {
+    folder.path().join("store.db").display().to_string()
 }
 
 async fn opened(folder: &tempfile::TempDir, migrations: &'static [Migration]) -> Result<Sqlite, StoreError> {
@@ -114,8 +114,8 @@ async fn a_broken_rule_of_the_schema_is_a_mistake_of_ours() {
 
 #[tokio::test]
 async fn a_place_that_cannot_hold_a_file_is_not_available() {
-    let url = DatabaseUrl("sqlite:/nowhere/at/all/store.db".to_owned());
-    let error = Sqlite::open(&Env::new(Real::new()), &url, &[FIRST]).await.err().unwrap();
+    let url = "/nowhere/at/all/store.db";
+    let error = Sqlite::open(&Env::new(Real::new()), url, &[FIRST]).await.err().unwrap();
     assert!(matches!(error, StoreError::Unavailable(_)), "{error}");
 }
 
@@ -166,14 +166,14 @@ async fn instances_that_start_together_share_one_file() {
 #[tokio::test(start_paused = true)]
 async fn a_named_database_in_memory_lives_as_long_as_anybody_holds_it() {
     let env = Memory::new(1).env();
-    let url = DatabaseUrl("sqlite:file:storing-in-memory?mode=memory&cache=shared".to_owned());
-    let held = Sqlite::open(&env, &url, &[FIRST]).await.unwrap();
-    let store = Sqlite::open(&env, &url, &[FIRST]).await.unwrap();
+    let url = "file:storing-in-memory?mode=memory&cache=shared";
+    let held = Sqlite::open(&env, url, &[FIRST]).await.unwrap();
+    let store = Sqlite::open(&env, url, &[FIRST]).await.unwrap();
     put(&store, "ada", 5).await.unwrap();
     drop(store);
-    let store = Sqlite::open(&env, &url, &[FIRST]).await.unwrap();
+    let store = Sqlite::open(&env, url, &[FIRST]).await.unwrap();
     assert_eq!((balance(&store, "ada").await, balance(&held, "ada").await), (5, 5));
     drop((store, held));
-    let store = Sqlite::open(&env, &url, &[FIRST]).await.unwrap();
+    let store = Sqlite::open(&env, url, &[FIRST]).await.unwrap();
     assert_eq!(balance(&store, "ada").await, -1);
 }

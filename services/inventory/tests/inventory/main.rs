@@ -4,3 +4,4 @@ mod process;
 mod stock;
 mod events;
 mod kills;
+mod outages;

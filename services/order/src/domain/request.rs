@@ -29,8 +29,8 @@ pub struct OrderRequest {
 /// Well-formed, and still not an order that we take. Answered with 422.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Unacceptable {
-    /// A text is empty or too long.
-    #[error("`{field}` must have 1 to {max} characters")]
+    /// A text is empty or too long, or holds what nobody writes and not every database takes.
+    #[error("`{field}` must have 1 to {max} characters, none of them a control character")]
     Text {
         /// Which.
         field: &'static str,
@@ -93,7 +93,7 @@ impl OrderRequest {
 }
 
 fn check_text(field: &'static str, text: &str) -> Result<(), Unacceptable> {
-    if (1..=TEXT_MAX).contains(&text.chars().count()) {
+    if (1..=TEXT_MAX).contains(&text.chars().count()) && !text.chars().any(char::is_control) {
         Ok(())
     } else {
         Err(Unacceptable::Text { field, max: TEXT_MAX })
@@ -121,6 +121,15 @@ mod tests {
         assert_eq!(price(&[("widget", 1), ("widget", 1)]), Err(Unacceptable::Twice("widget".into())));
         let unknown = price(&[("gizmo", 1)]).unwrap_err().to_string();
         assert_eq!(unknown, "`gizmo` is not for sale: choose from `gadget`, `widget`");
+    }
+
+    #[test]
+    fn a_customers_name_is_a_text_that_every_database_takes() {
+        for (name, taken) in [("ada", true), ("Zoë \u{1f469}", true), ("", false), ("a\u{0}", false), ("a\nb", false)]
+        {
+            let request = OrderRequest { customer_id: name.into(), ..request(&[("widget", 1)]) };
+            assert_eq!(request.price(&Catalogue::default()).is_ok(), taken, "{name:?}");
+        }
     }
 
     #[test]

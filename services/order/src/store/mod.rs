@@ -2,27 +2,33 @@
 //!
 //! Each method of [`Store`] is one whole transaction, so that nothing is ever half written: not an end without its
 //! event, not an intent without the claim that entitled us to it. The trait knows no SQL; [`sqlite`] is the
-//! implementation for a file.
+//! implementation for a file, [`postgres`] the one for a server, and `tests/store` holds both to the same laws.
 //!
 //! **Claims.** Several instances may share one database. A pending order has an owner, a lease and a claim number.
 //! Whoever takes an order over raises the number, and every write names the number that it was made under, so that an
 //! instance that slept through its lease can write nothing more.
 
 pub mod sqlite;
+pub mod postgres;
+mod page;
 mod rows;
 
+use std::sync::Arc;
+
 use chassis::{
+    config::{Database, DatabaseUrl},
     context::StoredContext,
-    outbox::{CloudEvent, Outbox},
+    outbox::Outbox,
 };
-use squall_host::BoxFuture;
+use squall_host::{BoxFuture, Env};
 
 use crate::{
-    domain::{Order, OrderRequest, Status},
-    saga::{Action, Entry},
+    domain::{Order, OrderRequest, Progress, Status},
+    saga::Entry,
 };
 
 pub use chassis::store::StoreError;
+pub use page::{Page, Written};
 
 /// What every method answers with.
 pub type Answer<'a, T> = BoxFuture<'a, Result<T, StoreError>>;
@@ -66,6 +72,23 @@ pub struct NewOrder {
     pub now_ms: i64,
 }
 
+impl NewOrder {
+    /// The order that it becomes: pending, with nothing done for it yet.
+    pub fn order(self) -> Order {
+        Order {
+            order_id: self.order_id,
+            idempotency_key: self.idempotency_key,
+            request: self.request,
+            amount: self.amount,
+            currency: self.currency,
+            progress: Progress { status: Status::Pending, cause: None, needs_attention: false },
+            context: self.context,
+            created_at_ms: self.now_ms,
+            ended_at_ms: None,
+        }
+    }
+}
+
 /// What came of placing an order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Placed {
@@ -77,6 +100,18 @@ pub enum Placed {
     KeyReused,
 }
 
+impl Placed {
+    /// An order that was not there before, as it is once it is written.
+    fn now(new: NewOrder, claim: Claim) -> Placed {
+        Placed::New(Box::new(OpenSaga { order: new.order(), claim, log: Vec::new() }))
+    }
+
+    /// The order that has the key already.
+    fn before(known: Order, new: &NewOrder) -> Placed {
+        if known.request == new.request { Placed::Known(Box::new(known)) } else { Placed::KeyReused }
+    }
+}
+
 /// A pending order in our hands, with its log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OpenSaga {
@@ -86,44 +121,6 @@ pub struct OpenSaga {
     pub claim: Claim,
     /// Everything that was written of it, oldest first.
     pub log: Vec<Entry>,
-}
-
-/// Entries to write in one transaction.
-///
-/// Writing the same page again changes nothing and answers [`Written::Yes`], so that a commit of unknown fate can be
-/// repeated.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Page {
-    /// Its number under its claim, from 1.
-    pub number: i64,
-    /// The entries, in order. An end may only be the last.
-    pub entries: Vec<Entry>,
-    /// The event that goes with an end.
-    pub event: Option<CloudEvent>,
-    /// Whether a person should look.
-    pub needs_attention: bool,
-    /// Now, in milliseconds since 1970.
-    pub now_ms: i64,
-    /// The lease is prolonged to this time.
-    pub lease_until_ms: i64,
-}
-
-impl Page {
-    /// Whether the page takes the saga forward, which a requested cancellation forbids.
-    pub fn goes_forward(&self) -> bool {
-        self.entries.iter().any(|entry| matches!(entry, Entry::Intent(Action::Do(_)) | Entry::Confirmed))
-    }
-}
-
-/// What came of writing a page.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Written {
-    /// It is on disk.
-    Yes,
-    /// Nothing was written: it would have gone forward, and a cancellation has been asked for.
-    CancellationRequested,
-    /// Nothing was written: the order is another's now, or has ended.
-    ClaimLost,
 }
 
 /// What came of asking for a cancellation.
@@ -249,4 +246,12 @@ pub enum Whose {
         /// The order.
         order_id: String,
     },
+}
+
+/// Opens the database that is configured.
+pub async fn open(env: &Env, database: &Database) -> Result<Arc<dyn Store>, StoreError> {
+    Ok(match &database.url {
+        DatabaseUrl::Sqlite(path) => Arc::new(sqlite::SqliteStore::open(env, path).await?),
+        DatabaseUrl::Postgres(url) => Arc::new(postgres::PostgresStore::open(env, url, &database.limits).await?),
+    })
 }

@@ -1,11 +1,72 @@
 //! How entries become columns and come back, the same for every SQL database.
 
+use chassis::context::{NotATraceParent, StoredContext};
+
 use crate::{
+    domain::{Order, Progress, Status},
     saga::{Action, Cause, Entry, Outcome, Refusal},
     store::{LogRow, StoreError},
 };
 
-/// The columns of one entry.
+/// The columns of an order that [`OrderColumns`] holds, in its order, as part of a literal.
+macro_rules! order_columns {
+    () => {
+        "orders.order_id, idempotency_key, request, amount, currency, status, cause, needs_attention, traceparent, \
+         correlation, created_at, ended_at, seq"
+    };
+}
+pub(super) use order_columns;
+
+/// An order as a database hands it out, before its texts are read.
+pub(super) struct OrderColumns {
+    pub(super) order_id: String,
+    pub(super) idempotency_key: String,
+    pub(super) request: String,
+    pub(super) amount: i64,
+    pub(super) currency: String,
+    pub(super) status: String,
+    pub(super) cause: Option<String>,
+    pub(super) needs_attention: bool,
+    pub(super) traceparent: String,
+    pub(super) correlation: String,
+    pub(super) created_at: i64,
+    pub(super) ended_at: Option<i64>,
+    pub(super) seq: i64,
+}
+
+impl OrderColumns {
+    pub(super) fn order(self) -> Result<Order, StoreError> {
+        let progress = Progress {
+            status: status(&self.status)?,
+            cause: self.cause.as_deref().map(|cause| parsed(Some(cause))).transpose()?,
+            needs_attention: self.needs_attention,
+        };
+        Ok(Order {
+            request: parsed(Some(&self.request))?,
+            order_id: self.order_id,
+            idempotency_key: self.idempotency_key,
+            amount: self.amount,
+            currency: self.currency,
+            progress,
+            context: context(&self.traceparent, self.correlation)?,
+            created_at_ms: self.created_at,
+            ended_at_ms: self.ended_at,
+        })
+    }
+}
+
+/// The status of this name.
+pub(super) fn status(name: &str) -> Result<Status, StoreError> {
+    Status::named(name).ok_or_else(|| StoreError::Bug(format!("`{name}` is no status of an order")))
+}
+
+/// A stored context from its two columns.
+pub(super) fn context(traceparent: &str, correlation: String) -> Result<StoredContext, StoreError> {
+    let traceparent = traceparent.parse().map_err(|error: NotATraceParent| StoreError::Bug(error.to_string()))?;
+    Ok(StoredContext { traceparent, correlation })
+}
+
+/// The columns of one entry of a saga log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Columns {
     pub(super) kind: String,

@@ -1,8 +1,7 @@
-//! One life of the order service: on a thread of its own making, in virtual time, over a database file that outlives it.
+//! One life of the order service: on a thread of its own making, in virtual time, over a database that outlives it.
 
 use std::{
     io,
-    path::Path,
     sync::{
         Arc, Mutex,
         atomic::{AtomicU64, Ordering},
@@ -10,23 +9,20 @@ use std::{
     time::Duration,
 };
 
-use chassis::{
-    Context, Metrics,
-    config::DatabaseUrl,
-    outbox::{Bell, Outbox},
-};
+use chassis::{Context, Metrics, outbox::Bell};
 use order::{
     desk::Desk,
     domain::{Item, Order, OrderRequest},
     driver::{Driver, Pacing},
-    store::{Filter, Store, sqlite::SqliteStore},
+    store::{Filter, Store},
 };
 use squall_host::{BoxFuture, BoxStream, Env, Host, Job, Listener, StoreThread, draw::Draw, host};
 use tokio::time::{Instant, sleep};
 
 use crate::{
-    points::{MortalCalls, MortalStore, Points},
-    world::World,
+    ground::Ground,
+    points::{MortalCalls, Points},
+    world::{Story, World},
 };
 
 /// A host in virtual time whose store works inline, so that nothing happens that the test does not see.
@@ -79,20 +75,24 @@ impl Host for Virtual {
 }
 
 pub(crate) const LEASE: Duration = Duration::from_secs(10);
+/// How often it is looked whether there is an event to deliver, or nothing left to do.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 /// What does not die with a life.
 #[derive(Clone)]
 pub(crate) struct Setting {
     pub(crate) world: World,
-    pub(crate) database: DatabaseUrl,
+    pub(crate) ground: Ground,
     pub(crate) clock: Arc<AtomicU64>,
     pub(crate) payment_method: &'static str,
 }
 
 impl Setting {
-    pub(crate) fn new(world: World, folder: &Path, payment_method: &'static str) -> Setting {
-        let database = DatabaseUrl(format!("sqlite:{}", folder.join("order.db").display()));
-        Setting { world, database, clock: Arc::new(AtomicU64::new(1_700_000_000_000)), payment_method }
+    /// The beginning of a story, on a database with nothing in it.
+    pub(crate) fn new(story: &Story, ground: &Ground) -> Setting {
+        ground.clear();
+        let clock = Arc::new(AtomicU64::new(1_700_000_000_000));
+        Setting { world: World::new(story), ground: ground.clone(), clock, payment_method: story.payment_method }
     }
 
     pub(crate) fn request(&self) -> OrderRequest {
@@ -150,8 +150,7 @@ async fn work(
     born: Instant,
 ) {
     let env = Env::new(Virtual { clock: setting.clock.clone(), born, draw: Mutex::new(Draw::new(seed)) });
-    let file = SqliteStore::open(&env, &setting.database).await.expect("the file opens");
-    let store: Arc<dyn Store> = Arc::new(MortalStore { store: file.clone(), points: points.clone() });
+    let store = Arc::new(setting.ground.open(&env, points.clone()).await);
     let calls = MortalCalls { world: setting.world.clone(), store: store.clone(), points: points.clone() };
     let driver = Driver {
         env: env.clone(),
@@ -175,7 +174,7 @@ async fn work(
         let order = desk.wait_for(order, Duration::from_secs(3)).await.expect("the store is well");
         seen.lock().expect("no life panics").answer = Some(order);
     }
-    at_rest(&file).await;
+    at_rest(&*store).await;
 }
 
 /// Delivers what is in the outbox, at least once.
@@ -187,19 +186,18 @@ async fn relay(store: Arc<dyn Store>, world: World, points: Points) {
             points.point().await;
             store.delivered(head.position).await.expect("the store is well");
         }
-        sleep(Duration::from_millis(10)).await;
+        sleep(LOOK_EVERY).await;
     }
 }
 
 /// Returns when no saga is open and no event undelivered; in virtual time that is soon, or never.
-async fn at_rest(store: &SqliteStore) {
-    for _ in 0..6_000 {
-        let open = store.summary().await.expect("the store is well").pending;
-        let undelivered = store.pending(1).await.expect("the store is well").len();
-        if open == 0 && undelivered == 0 {
+async fn at_rest(store: &dyn Store) {
+    for _ in 0..60_000 / LOOK_EVERY.as_millis() {
+        let backlog = store.backlog().await.expect("the store is well");
+        if backlog.pending == 0 && backlog.undelivered == 0 {
             return;
         }
-        sleep(Duration::from_millis(10)).await;
+        sleep(LOOK_EVERY).await;
     }
     let left = store.list(Filter { limit: 10, ..Filter::default() }).await;
     panic!("not at rest after a minute: {left:#?}");

@@ -4,20 +4,20 @@
 //!
 //! The points are counted by a life that nothing ends, so that none can be forgotten.
 
+mod ground;
 mod life;
 mod points;
 mod world;
 
-use chassis::config::DatabaseUrl;
+use ground::Ground;
 use life::{LEASE, Seen, Setting, live};
 use order::{
     domain::{Order, Status},
     saga::{Action, Entry, Saga, Step},
-    store::{LogRow, Store, sqlite::SqliteStore},
+    store::LogRow,
 };
 use proptest::prelude::*;
-use squall_host::{Env, real::Real};
-use world::{Fate, Goods, Story, World};
+use world::{Fate, Goods, Story};
 
 const RESERVE: Action = Action::Do(Step::Reserve);
 const CHARGE: Action = Action::Do(Step::Charge);
@@ -70,30 +70,24 @@ fn stories() -> Vec<Story> {
     ]
 }
 
-/// A folder for the database file; in memory where the system offers that, since a kill tells no difference and
-/// thousands of commits need not wait for a disk.
-fn folder() -> tempfile::TempDir {
-    let in_memory = std::path::Path::new("/dev/shm");
-    let folder = if in_memory.is_dir() { tempfile::tempdir_in(in_memory) } else { tempfile::tempdir() };
-    folder.expect("a folder")
-}
-
 /// The lives of one order, each but the last ended at a point of its own.
-fn lives(story: &Story, ends: &[u32]) -> (Setting, tempfile::TempDir, Vec<Seen>) {
-    let folder = folder();
-    let setting = Setting::new(World::new(story), folder.path(), story.payment_method);
+fn lives(ground: &Ground, story: &Story, ends: &[u32]) -> (Setting, Vec<Seen>) {
+    let setting = Setting::new(story, ground);
     let mut seen = Vec::new();
     for (life, end) in ends.iter().map(|end| Some(*end)).chain([None]).enumerate() {
         seen.push(live(&setting, "0", life as u64, end, true));
     }
-    (setting, folder, seen)
+    (setting, seen)
+}
+
+/// How many points a life has that nothing ends.
+fn points(ground: &Ground, story: &Story) -> u32 {
+    lives(ground, story, &[]).1[0].points
 }
 
 /// What the last life left: the order and its log.
-fn left(database: &DatabaseUrl) -> (Order, Vec<LogRow>) {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-    runtime.block_on(async {
-        let store = SqliteStore::open(&Env::new(Real::seeded(1)), database).await.expect("the file opens");
+fn left(ground: &Ground) -> (Order, Vec<LogRow>) {
+    ground.ask(async |store| {
         let order = store.order_by_key("key-1".into()).await.expect("it reads").expect("the order is there");
         let log = store.saga_log(order.order_id.clone()).await.expect("it reads").expect("its log is there");
         assert_eq!(store.summary().await.expect("it reads").needs_attention, 0);
@@ -102,9 +96,9 @@ fn left(database: &DatabaseUrl) -> (Order, Vec<LogRow>) {
 }
 
 /// The books agree with the order's status, with what the client was told, and with the log.
-fn check(story: &Story, ends: &[u32]) {
-    let (setting, _folder, seen) = lives(story, ends);
-    let (order, log) = left(&setting.database);
+fn check(ground: &Ground, story: &Story, ends: &[u32]) {
+    let (setting, seen) = lives(ground, story, ends);
+    let (order, log) = left(ground);
     let told = format!("{}, killed at {ends:?}\nbooks: {:#?}\nlog: {log:#?}", story.name, setting.world.books());
     setting.world.deliver_what_is_under_way();
     let books = setting.world.books();
@@ -147,13 +141,33 @@ fn forward_before_undo(log: &[LogRow], told: &str) {
 
 #[test]
 fn killed_at_any_point_of_any_story_the_books_are_right() {
+    let ground = Ground::sqlite();
     for story in stories() {
-        let (_, _folder, seen) = lives(&story, &[]);
-        let points = seen[0].points;
-        assert!(points >= 12, "{}: {points} points are too few to be all", story.name);
-        for point in 1..=points {
-            check(&story, &[point]);
-        }
+        check_each_point(&ground, &story);
+    }
+}
+
+/// The same over PostgreSQL, for the stories that write the most, each its own way: a life takes its time there, and what a
+/// death within a transaction leaves is the matter of `tests/store`.
+#[test]
+fn killed_at_any_point_over_postgres_the_books_are_right() {
+    let Some(ground) = Ground::postgres() else { return };
+    let told = [
+        "everything goes well",
+        "the charge's answer is lost and every undo fails once or twice",
+        "it is cancelled while the money is taken",
+    ];
+    for name in told {
+        let story = stories().into_iter().find(|story| story.name == name).expect("a story has this name");
+        check_each_point(&ground, &story);
+    }
+}
+
+fn check_each_point(ground: &Ground, story: &Story) {
+    let points = points(ground, story);
+    assert!(points >= 12, "{}: {points} points are too few to be all", story.name);
+    for point in 1..=points {
+        check(ground, story, &[point]);
     }
 }
 
@@ -163,11 +177,11 @@ fn killed_at_any_point_and_again_at_any_point_of_the_next_life_the_books_are_rig
         fates: vec![(CHARGE, 1, Fate::AnswerLost), (REFUND, 1, Fate::NothingSent)],
         ..Story::called("the charge's answer is lost and payment cannot be reached for the refund")
     };
-    let points = lives(&story, &[]).2[0].points;
-    for first in 1..=points {
-        let points = lives(&story, &[first]).2[1].points;
+    let ground = Ground::sqlite();
+    for first in 1..=points(&ground, &story) {
+        let points = lives(&ground, &story, &[first]).1[1].points;
         for second in 1..=points {
-            check(&story, &[first, second]);
+            check(&ground, &story, &[first, second]);
         }
     }
 }
@@ -176,29 +190,25 @@ fn killed_at_any_point_and_again_at_any_point_of_the_next_life_the_books_are_rig
 #[test]
 fn a_service_that_dies_again_and_again_at_its_first_points_still_ends_right() {
     let story = Story::called("everything goes well but the service");
+    let ground = Ground::sqlite();
     for point in 1..=12 {
-        check(&story, &[point; 10]);
+        check(&ground, &story, &[point; 10]);
     }
 }
 
 #[test]
 fn another_instance_takes_over_when_the_lease_is_over() {
     let story = Story { fates: vec![(CHARGE, 1, Fate::AnswerLost)], ..Story::called("the first instance dies") };
-    let points = lives(&story, &[]).2[0].points;
-    for point in 1..=points {
-        let folder = folder();
-        let setting = Setting::new(World::new(&story), folder.path(), story.payment_method);
+    let ground = Ground::sqlite();
+    for point in 1..=points(&ground, &story) {
+        let setting = Setting::new(&story, &ground);
         let first = live(&setting, "a", 1, Some(point), true);
         let before = setting.clock.load(std::sync::atomic::Ordering::SeqCst);
         // Nobody asks the second instance for anything.
         live(&setting, "b", 2, None, false);
         let took = setting.clock.load(std::sync::atomic::Ordering::SeqCst) - before;
         let (open, waited) = (first.crashed, took >= LEASE.as_millis() as u64 / 2);
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-        let found = runtime.block_on(async {
-            let store = SqliteStore::open(&Env::new(Real::seeded(1)), &setting.database).await.expect("it opens");
-            store.order_by_key("key-1".into()).await.expect("it reads")
-        });
+        let found = ground.ask(async |store| store.order_by_key("key-1".into()).await.expect("it reads"));
         let Some(order) = found else { continue };
         assert_ne!(order.progress.status, Status::Pending, "killed at {point}");
         let ended_by_the_second = order.ended_at_ms.is_some_and(|at| at as u64 >= before);
@@ -232,15 +242,16 @@ proptest! {
 
     #[test]
     fn any_story_with_any_crashes_ends_right(story in any_story(), ends in prop::collection::vec(1..40u32, 0..5)) {
-        check(&story, &ends);
+        check(&Ground::sqlite(), &story, &ends);
     }
 }
 
 #[test]
 fn the_log_of_every_story_is_one_that_the_machine_accepts() {
+    let ground = Ground::sqlite();
     for story in stories() {
-        let (setting, _folder, _) = lives(&story, &[9]);
-        let (_, log) = left(&setting.database);
+        lives(&ground, &story, &[9]);
+        let (_, log) = left(&ground);
         let once: Vec<Entry> = log.iter().filter(|row| row.times == 1).map(|row| row.entry.clone()).collect();
         if once.len() == log.len() {
             assert!(Saga::replay(&once).expect(story.name).end().is_some());
@@ -256,7 +267,7 @@ fn without_tombstones_the_check_finds_a_charge_that_nobody_gives_back() {
         tombstones: false,
         ..Story::called("the charge arrives when everything is over, and nobody remembers the void")
     };
-    assert!(std::panic::catch_unwind(|| check(&story, &[])).is_err());
+    assert!(std::panic::catch_unwind(|| check(&Ground::sqlite(), &story, &[])).is_err());
 }
 
 /// The check can fail: each deliberate mistake in the service is found by some story at some point.
@@ -279,9 +290,7 @@ mod mutants {
     fn one_story_killed_at_any_point() {
         let Ok(name) = std::env::var("ORDER_TEST_STORY") else { return };
         let story = stories().into_iter().find(|story| story.name == name).expect("a story has this name");
-        for point in 1..=lives(&story, &[]).2[0].points {
-            check(&story, &[point]);
-        }
+        check_each_point(&Ground::sqlite(), &story);
     }
 
     #[test]

@@ -19,7 +19,7 @@ use order::{
     store::*,
 };
 use squall_host::BoxFuture;
-use tokio::sync::Notify;
+use tokio::{runtime::Handle, sync::Notify};
 
 use crate::world::World;
 
@@ -68,25 +68,36 @@ impl Points {
 }
 
 /// A store whose writes are points.
-pub(crate) struct MortalStore<S> {
-    pub(crate) store: S,
+#[derive(Clone)]
+pub(crate) struct MortalStore {
+    pub(crate) store: Arc<dyn Store>,
     pub(crate) points: Points,
+    /// Where it works, if it waits for sockets: virtual time would run on meanwhile.
+    pub(crate) elsewhere: Option<Handle>,
 }
 
-impl<S: Store> MortalStore<S> {
+impl MortalStore {
     fn around<'a, T: Send + 'a>(&'a self, work: Answer<'a, T>) -> Answer<'a, T> {
         Box::pin(async move {
             self.points.point().await;
-            let answer = work.await;
+            let answer = self.inline(work).await;
             self.points.point().await;
             answer
         })
     }
+
+    /// Does all of it in one poll.
+    fn inline<'a, T: Send + 'a>(&self, work: Answer<'a, T>) -> Answer<'a, T> {
+        let Some(elsewhere) = self.elsewhere.clone() else { return work };
+        Box::pin(async move {
+            std::thread::scope(|scope| scope.spawn(|| elsewhere.block_on(work)).join()).expect("no store panics")
+        })
+    }
 }
 
-impl<S: Store> Outbox for MortalStore<S> {
+impl Outbox for MortalStore {
     fn pending(&self, limit: u32) -> BoxFuture<'_, Result<Vec<Pending>, StoreError>> {
-        self.store.pending(limit)
+        self.inline(self.store.pending(limit))
     }
 
     fn delivered(&self, position: i64) -> BoxFuture<'_, Result<(), StoreError>> {
@@ -94,7 +105,7 @@ impl<S: Store> Outbox for MortalStore<S> {
     }
 }
 
-impl<S: Store> Store for MortalStore<S> {
+impl Store for MortalStore {
     fn place(&self, new: NewOrder, lease: Lease) -> Answer<'_, Placed> {
         self.around(self.store.place(new, lease))
     }
@@ -111,40 +122,40 @@ impl<S: Store> Store for MortalStore<S> {
         match whose {
             Whose::OwnOfEarlierLives => self.around(self.store.take_over(lease, whose, limit)),
             // Comes round by the clock: not a point, or the points would not be the same in each run.
-            Whose::Expired { .. } | Whose::Orphan { .. } => self.store.take_over(lease, whose, limit),
+            Whose::Expired { .. } | Whose::Orphan { .. } => self.inline(self.store.take_over(lease, whose, limit)),
         }
     }
 
     fn prolong(&self, lease: Lease) -> Answer<'_, Vec<String>> {
-        self.store.prolong(lease)
+        self.inline(self.store.prolong(lease))
     }
 
     fn order(&self, order_id: String) -> Answer<'_, Option<Order>> {
-        self.store.order(order_id)
+        self.inline(self.store.order(order_id))
     }
 
     fn order_by_key(&self, idempotency_key: String) -> Answer<'_, Option<Order>> {
-        self.store.order_by_key(idempotency_key)
+        self.inline(self.store.order_by_key(idempotency_key))
     }
 
     fn list(&self, filter: Filter) -> Answer<'_, Vec<(i64, Order)>> {
-        self.store.list(filter)
+        self.inline(self.store.list(filter))
     }
 
     fn summary(&self) -> Answer<'_, Summary> {
-        self.store.summary()
+        self.inline(self.store.summary())
     }
 
     fn backlog(&self) -> Answer<'_, Backlog> {
-        self.store.backlog()
+        self.inline(self.store.backlog())
     }
 
     fn saga_log(&self, order_id: String) -> Answer<'_, Option<Vec<LogRow>>> {
-        self.store.saga_log(order_id)
+        self.inline(self.store.saga_log(order_id))
     }
 
     fn ping(&self) -> Answer<'_, ()> {
-        self.store.ping()
+        self.inline(self.store.ping())
     }
 }
 

@@ -1,38 +1,64 @@
-//! The service as a process of its own, killed between two calls of a saga.
+//! The service as a process of its own, killed between two calls of a saga, over each database.
 
-use std::{path::Path, process::Command};
+use std::process::Command;
 
 use chassis::{Call, Context};
 use chassis_testing::process::{self, Process, assert_does_not_start, assert_help_names};
 
 use crate::{
-    shop::{body, client, env, start_order, until, widgets},
+    shop::{Site, body, client, env, start_order, until, widgets},
     stub::{Mood, Stub},
 };
 
+/// Each test over each database.
+macro_rules! over_every_database {
+    ($($test:ident),+ $(,)?) => {
+        mod over_sqlite {
+            $(#[tokio::test]
+            async fn $test() {
+                super::$test(crate::shop::Site::sqlite()).await;
+            })+
+        }
+
+        mod over_postgres {
+            $(#[tokio::test]
+            async fn $test() {
+                if let Some(site) = crate::shop::Site::postgres().await {
+                    super::$test(site).await;
+                }
+            })+
+        }
+    };
+}
+
+over_every_database! {
+    the_next_life_goes_on_where_the_last_was_killed,
+    another_instance_finishes_what_a_killed_one_began,
+    instances_share_their_orders,
+}
+
 /// The service's process, over participants who may take as long as they like.
-async fn start(folder: &Path, participants: &str) -> Process {
+async fn start(site: &Site, participants: &str) -> Process {
     let participants = format!("http://{participants}");
     let mut command = command();
     command
         .envs(["INVENTORY_URL", "INVENTORY_EVENTS_URL", "PAYMENT_URL"].map(|name| (name, &participants)))
         .envs(["INVENTORY_TIMEOUT_MS", "PAYMENT_TIMEOUT_MS"].map(|name| (name, "60000")))
         .env("LEASE_MS", "1000");
-    Process::start(command, folder).await
+    Process::start_on(command, site.folder.path(), &site.database_url).await
 }
 
 fn command() -> Command {
     process::command(env!("CARGO_BIN_EXE_order"))
 }
 
-#[tokio::test]
-async fn the_next_life_goes_on_where_the_last_was_killed() {
-    let (folder, env, stub) = (tempfile::tempdir().unwrap(), env(), Stub::default());
+async fn the_next_life_goes_on_where_the_last_was_killed(site: Site) {
+    let (env, stub) = (env(), Stub::default());
     let stubs = stub.start(&env).await;
     let sends = ["POST /api/v1/reservations", "POST /api/v1/payments"];
     for (life, send) in (0_u32..).zip(sends) {
         stub.set(send, Mood::Silent);
-        let process = start(folder.path(), stubs.address()).await;
+        let process = start(&site, stubs.address()).await;
         let order = client(&env, process.address());
         let key = format!("k{life}");
         let placing = {
@@ -47,7 +73,7 @@ async fn the_next_life_goes_on_where_the_last_was_killed() {
         drop(process);
 
         stub.set(send, Mood::Well);
-        let process = start(folder.path(), stubs.address()).await;
+        let process = start(&site, stubs.address()).await;
         let order = client(&env, process.address());
         let find = format!("/api/v1/orders?idempotency_key={key}");
         until("it is confirmed", || async {
@@ -61,13 +87,12 @@ async fn the_next_life_goes_on_where_the_last_was_killed() {
     }
 }
 
-#[tokio::test]
-async fn another_instance_finishes_what_a_killed_one_began() {
-    let (folder, env, stub) = (tempfile::tempdir().unwrap(), env(), Stub::default());
+async fn another_instance_finishes_what_a_killed_one_began(site: Site) {
+    let (env, stub) = (env(), Stub::default());
     let stubs = stub.start(&env).await;
     let charge = "POST /api/v1/payments";
     stub.set(charge, Mood::Silent);
-    let process = start(folder.path(), stubs.address()).await;
+    let process = start(&site, stubs.address()).await;
     let killed = client(&env, process.address());
     let placing = {
         let context = Context::start(&env);
@@ -76,7 +101,8 @@ async fn another_instance_finishes_what_a_killed_one_began() {
     let arrived = || async { stub.arrived().iter().any(|arrived| arrived.call == charge) };
 
     // The other one is up all the time, on the same database.
-    let other = start_order(&env, folder.path(), stubs.address(), stubs.address(), &[("INSTANCE", "other")]).await;
+    let further = [("INSTANCE", "other"), ("DATABASE_URL", &site.database_url)];
+    let other = start_order(&env, site.folder.path(), stubs.address(), stubs.address(), &further).await;
     let order = client(&env, other.address());
     tokio::select! {
         answer = placing => panic!("answered: {answer:?}"),
@@ -94,15 +120,19 @@ async fn another_instance_finishes_what_a_killed_one_began() {
     assert_eq!(again.status, 201);
 }
 
-#[tokio::test]
-async fn instances_share_their_orders() {
-    let (folder, env, stub) = (tempfile::tempdir().unwrap(), env(), Stub::default());
+async fn instances_share_their_orders(site: Site) {
+    let (env, stub) = (env(), Stub::default());
     let stubs = stub.start(&env).await;
     let mut orders = Vec::new();
     for instance in ["a", "b"] {
-        let variables =
-            [("INSTANCE", instance), ("ORDER_WAIT_MS", "1"), ("LEASE_MS", "60000"), ("PAYMENT_TIMEOUT_MS", "500")];
-        let server = start_order(&env, folder.path(), stubs.address(), stubs.address(), &variables).await;
+        let variables = [
+            ("INSTANCE", instance),
+            ("DATABASE_URL", &site.database_url),
+            ("ORDER_WAIT_MS", "1"),
+            ("LEASE_MS", "60000"),
+            ("PAYMENT_TIMEOUT_MS", "500"),
+        ];
+        let server = start_order(&env, site.folder.path(), stubs.address(), stubs.address(), &variables).await;
         orders.push((client(&env, server.address()), server));
     }
     let [(a, _), (b, _)] = orders.as_slice() else { panic!("two instances") };

@@ -3,8 +3,10 @@
 use std::{collections::BTreeMap, future::Future, path::Path, time::Duration};
 
 use chassis::{Answer, Call, CallPolicy, Client, Context, Metrics, Server, config::BaseUrl};
+use chassis_testing::postgres;
 use serde_json::{Value, json};
 use squall_host::{Env, real::Real};
+use tempfile::TempDir;
 
 /// What runs, and a client for each.
 pub(crate) struct Shop {
@@ -27,6 +29,27 @@ fn variables(given: &[(&str, &str)]) -> BTreeMap<String, String> {
 pub(crate) fn client(env: &Env, address: &str) -> Client {
     let base = BaseUrl { authority: address.to_owned() };
     Client::new(env, "service", CallPolicy::once(base, Duration::from_secs(30)), &Metrics::default())
+}
+
+/// A folder and a database for order's instances.
+pub(crate) struct Site {
+    pub(crate) folder: TempDir,
+    pub(crate) database_url: String,
+}
+
+impl Site {
+    pub(crate) fn sqlite() -> Site {
+        let folder = tempfile::tempdir().expect("a folder");
+        let database_url = format!("sqlite:{}", chassis_testing::database(folder.path()).display());
+        Site { folder, database_url }
+    }
+
+    /// Nothing where no PostgreSQL can be had; the screen says why.
+    pub(crate) async fn postgres() -> Option<Site> {
+        let database = postgres::shared().await?.database().await;
+        let folder = tempfile::tempdir().expect("a folder");
+        Some(Site { folder, database_url: database.url().to_owned() })
+    }
 }
 
 /// Starts the order service against these addresses, with further variables that win over the usual ones.

@@ -22,6 +22,8 @@ use squall_host::Env;
 pub(crate) enum Mood {
     /// As they should be.
     Well,
+    /// As they should be, once the mood is another.
+    Held,
     /// Not at all.
     Silent,
     /// With a 503.
@@ -94,6 +96,12 @@ impl Stub {
         self.inner().events.clone()
     }
 
+    fn mood(&self, call: &str) -> Mood {
+        let inner = self.inner();
+        let mood = inner.moods.iter().find(|(prefix, _)| call.starts_with(*prefix));
+        mood.map_or(Mood::Well, |(_, mood)| *mood)
+    }
+
     fn inner(&self) -> MutexGuard<'_, Inner> {
         self.0.lock().expect("no handler panics")
     }
@@ -108,14 +116,12 @@ async fn answer(State(stub): State<Stub>, request: Request) -> Response {
         stub.inner().events.insert(body["id"].as_str().unwrap_or_default().to_owned());
         return StatusCode::NO_CONTENT.into_response();
     }
-    let mood = {
-        let mut inner = stub.inner();
-        inner.arrived.push(arrived);
-        let mood = inner.moods.iter().find(|(prefix, _)| call.starts_with(*prefix));
-        mood.map_or(Mood::Well, |(_, mood)| *mood)
-    };
-    match mood {
-        Mood::Well => well(&call, &body),
+    stub.inner().arrived.push(arrived);
+    while stub.mood(&call) == Mood::Held {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    match stub.mood(&call) {
+        Mood::Well | Mood::Held => well(&call, &body),
         Mood::Silent => std::future::pending().await,
         Mood::Failing => StatusCode::SERVICE_UNAVAILABLE.into_response(),
     }

@@ -1,6 +1,5 @@
 //! [`SqliteStore`]: the charges in a SQLite file.
 
-use chassis::config::DatabaseUrl;
 use chassis::store::{Migration, Sqlite};
 use squall_host::Env;
 
@@ -8,21 +7,19 @@ use crate::domain::{Account, Charge, Key, OrderId, PaymentId, Summary};
 use crate::store::{Charged, Done, Refunded, Store, StoreError};
 
 mod transactions;
-#[cfg(test)]
-mod laws;
 
 /// The schema's history.
 const MIGRATIONS: &[Migration] =
-    &[Migration { name: "V1__payments", sql: include_str!("../../migrations/V1__payments.sql") }];
+    &[Migration { name: "V1__payments", sql: include_str!("../../migrations/sqlite/V1__payments.sql") }];
 
 /// The charges in a SQLite file.
 #[derive(Clone)]
 pub struct SqliteStore(Sqlite);
 
 impl SqliteStore {
-    /// Opens the file, creating it if it is not there, and brings its schema up to date.
-    pub async fn open(env: &Env, url: &DatabaseUrl) -> Result<Self, StoreError> {
-        Ok(Self(Sqlite::open(env, url, MIGRATIONS).await?))
+    /// Opens the file at `path`, creating it if it is not there, and brings its schema up to date.
+    pub async fn open(env: &Env, path: &str) -> Result<Self, StoreError> {
+        Ok(Self(Sqlite::open(env, path, MIGRATIONS).await?))
     }
 }
 

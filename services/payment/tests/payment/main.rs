@@ -3,3 +3,4 @@
 mod process;
 mod payments;
 mod kills;
+mod outages;

@@ -1,8 +1,5 @@
 //! The transactions themselves: read, let the domain decide, write. Each function runs inside one
 //! immediate transaction of its caller, so nobody else writes between its reads and its writes.
-//!
-//! The SQL is what PostgreSQL accepts too, numbered placeholders aside; there the first statement of each
-//! function would lock the row of the order (`ON CONFLICT … DO UPDATE` or `FOR UPDATE`).
 
 use rusqlite::types::Type;
 use rusqlite::{Error, OptionalExtension, Result, Row, Transaction, params};

@@ -3,11 +3,8 @@
 mod orders;
 mod outbox;
 mod sagas;
-#[cfg(test)]
-mod laws;
 
 use chassis::{
-    config::DatabaseUrl,
     outbox::{Outbox, Pending},
     store::{Migration, Sqlite, StoreError},
 };
@@ -24,9 +21,9 @@ pub const MIGRATIONS: &[Migration] =
 pub struct SqliteStore(Sqlite);
 
 impl SqliteStore {
-    /// Opens the file, making it if it is not there.
-    pub async fn open(env: &Env, url: &DatabaseUrl) -> Result<Self, StoreError> {
-        Ok(SqliteStore(Sqlite::open(env, url, MIGRATIONS).await?))
+    /// Opens the file at `path`, making it if it is not there.
+    pub async fn open(env: &Env, path: &str) -> Result<Self, StoreError> {
+        Ok(SqliteStore(Sqlite::open(env, path, MIGRATIONS).await?))
     }
 
     /// Takes a database that is already open, and of the schema of [`MIGRATIONS`].

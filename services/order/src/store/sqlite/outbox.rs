@@ -3,12 +3,9 @@
 use chassis::outbox::{CloudEvent, Pending};
 use rusqlite::{Transaction, params};
 
-use super::{
-    super::{
-        StoreError,
-        rows::{json, parsed},
-    },
-    orders,
+use super::super::{
+    StoreError,
+    rows::{context, json, parsed},
 };
 use crate::domain::Order;
 
@@ -39,7 +36,7 @@ pub(super) fn pending(tx: &Transaction<'_>, limit: u32) -> Result<Vec<Pending>, 
         events.push(Pending {
             position: row.get(0)?,
             event: parsed(Some(&event))?,
-            context: orders::context(&traceparent, row.get(3)?)?,
+            context: context(&traceparent, row.get(3)?)?,
         });
     }
     Ok(events)

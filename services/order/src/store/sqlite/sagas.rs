@@ -5,7 +5,8 @@ use rusqlite::{OptionalExtension, Row, Transaction, params};
 use super::{
     super::{
         Cancellation, Claim, Lease, LogRow, OpenSaga, Page, StoreError, Whose, Written,
-        rows::{Columns, is_counted, json, written_out},
+        page::{Standing, Turned},
+        rows::{Columns, is_counted, written_out},
     },
     orders, outbox,
 };
@@ -15,44 +16,32 @@ use crate::{
 };
 
 pub(super) fn write(tx: &Transaction<'_>, claim: &Claim, page: &Page) -> Result<Written, StoreError> {
-    let found: Option<(i64, i64, i64, String)> = tx
+    let standing = tx
         .prepare_cached("SELECT claim, page, cancel_asked, status FROM orders WHERE order_id = ?1")?
-        .query_row([&claim.order_id], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))
+        .query_row([&claim.order_id], |row| {
+            Ok(Standing { claim: row.get(0)?, page: row.get(1)?, cancel_asked: row.get(2)?, status: row.get(3)? })
+        })
         .optional()?;
-    let Some((claimed, written, cancel_asked, status)) = found else { return Ok(Written::ClaimLost) };
-    if claimed == claim.number && written >= page.number {
-        return Ok(Written::Yes);
-    }
-    if claimed != claim.number || status != Status::Pending.name() {
-        return Ok(Written::ClaimLost);
-    }
-    if cancel_asked != 0 && page.goes_forward() {
-        return Ok(Written::CancellationRequested);
+    let Some(standing) = standing else { return Ok(Written::ClaimLost) };
+    if let Some(answer) = standing.answers(claim, page) {
+        return Ok(answer);
     }
     let order = order_of(tx, &claim.order_id)?;
     for entry in &page.entries {
         append(tx, &order, entry, page.now_ms)?;
     }
-    let status = match page.entries.last() {
-        Some(Entry::Confirmed) => Status::Confirmed,
-        Some(Entry::Cancelled) => Status::Cancelled,
-        _ => Status::Pending,
-    };
-    let cause = page.entries.iter().find_map(|entry| match entry {
-        Entry::UndoBegan(cause) => Some(json(cause)),
-        _ => None,
-    });
+    let turned = Turned::by(page);
     tx.prepare_cached(
         "UPDATE orders SET status = ?2, cause = COALESCE(?3, cause), needs_attention = ?4, lease_until = ?5, \
          ended_at = ?6, page = ?7 WHERE order_id = ?1",
     )?
     .execute(params![
         claim.order_id,
-        status.name(),
-        cause,
+        turned.status.name(),
+        turned.cause,
         i64::from(page.needs_attention),
         page.lease_until_ms,
-        (status != Status::Pending).then_some(page.now_ms),
+        turned.ended_at,
         page.number,
     ])?;
     if let Some(event) = &page.event {

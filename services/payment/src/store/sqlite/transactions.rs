@@ -1,8 +1,5 @@
 //! The transactions themselves: read, let the domain decide, write. Each function runs inside one
 //! immediate transaction of its caller, so nobody else writes between its reads and its writes.
-//!
-//! The SQL is what PostgreSQL accepts too, numbered placeholders aside. The upsert of the order comes
-//! first: there it is also the lock that keeps a charge and a void of the same order apart.
 
 use rusqlite::types::Type;
 use rusqlite::{Error, OptionalExtension, Result, Row, Transaction, params};
