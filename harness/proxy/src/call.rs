@@ -170,6 +170,16 @@ impl Call {
         self.decide(fault, |decisions| decisions.not_applied(fault, why_not));
     }
 
+    /// The fault could have acted on it, had not one before it answered.
+    pub(crate) fn came_too_late(&self, fault: &Active) {
+        self.decide(fault, |decisions| decisions.came_too_late(fault));
+    }
+
+    /// Whether it was answered before the fault's turn came.
+    pub(crate) fn is_too_late(&self, fault: &Active) -> bool {
+        self.progress().decisions.is_too_late(fault)
+    }
+
     fn decide(&self, fault: &Active, decide: impl FnOnce(&mut Decisions) -> Change) {
         let mut progress = self.progress();
         // What was recorded of it is not changed any more.

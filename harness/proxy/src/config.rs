@@ -2,12 +2,14 @@
 
 use std::{collections::BTreeMap, net::SocketAddr, sync::Arc};
 
+use serde::{Deserialize, Serialize};
 use squall_record::{Edge, KeyPlace, Seed};
 
-use crate::{counters::EdgeCounters, fault::Fault, template};
+use crate::{counters::EdgeCounters, fault::Fault, instance::Instance, template};
 
 /// One listener of the proxy: one instance of a caller, on one edge (or on the several edges behind a gateway).
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct LinkConfig {
     /// The link's number in the plan; connections and calls carry it.
     pub id: u32,
@@ -24,7 +26,8 @@ pub struct LinkConfig {
 }
 
 /// One listener that carries bytes to one callee and takes none of them for a call: any protocol may pass.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct ByteLinkConfig {
     /// The link's number; connections carry it, and draws go by it.
     pub id: u32,
@@ -42,13 +45,12 @@ pub struct ByteLinkConfig {
 
 impl ByteLinkConfig {
     pub(crate) fn link(&self) -> LinkConfig {
-        // The address stands for the name, which is looked up when it is dialled.
-        let named = SocketAddr::from(([0, 0, 0, 0], 0));
+        let callee = Instance::Named(self.upstream.clone());
         LinkConfig {
             id: self.id,
             caller: 0,
             listen: self.listen,
-            upstreams: vec![Upstream::new(self.edge.clone(), vec![named])],
+            upstreams: vec![Upstream::new(self.edge.clone(), [callee])],
             seed: self.seed,
             body_bytes_kept_max: 0,
         }
@@ -59,7 +61,8 @@ impl ByteLinkConfig {
 pub const BODY_BYTES_KEPT: usize = 64 * 1024;
 
 /// One callee behind a link.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Upstream {
     /// The edge its calls are recorded on.
     pub edge: Edge,
@@ -67,22 +70,26 @@ pub struct Upstream {
     /// The longest prefix that matches on a segment's border wins.
     pub prefix: String,
     /// The callee's instances, taken in turn, one for each connection.
-    pub instances: Vec<SocketAddr>,
+    pub instances: Vec<Instance>,
     /// The calls that the system file knows on this edge, most specific first.
     pub routes: Vec<Route>,
-    /// Counts shared by every link of the edge: give each link of one edge a clone of the same `Arc`.
+    /// Counts shared by every link of the edge: give each link of one edge a clone of the same `Arc`. They do not travel:
+    /// a proxy that stands elsewhere has counters of its own for each edge of a session.
+    #[serde(skip)]
     pub counters: Arc<EdgeCounters>,
 }
 
 impl Upstream {
     /// A callee that takes every call of its link.
-    pub fn new(edge: Edge, instances: Vec<SocketAddr>) -> Upstream {
+    pub fn new(edge: Edge, instances: impl IntoIterator<Item = impl Into<Instance>>) -> Upstream {
+        let instances = instances.into_iter().map(Into::into).collect();
         Upstream { edge, prefix: String::new(), instances, routes: Vec::new(), counters: Arc::default() }
     }
 }
 
 /// A call that the system file knows.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Route {
     /// Its name in facts: `POST payment /api/v1/payments`.
     pub name: String,

@@ -4,6 +4,9 @@ use squall_record::Decision;
 
 use crate::in_force::Active;
 
+/// Why a fault does not act on a call that was answered before its turn came.
+const ANSWERED_BEFORE: &str = "a fault before it answered";
+
 /// The decisions of the faults that were in force and matched.
 #[derive(Debug, Default)]
 pub(crate) struct Decisions(Vec<(u32, Decision)>);
@@ -37,6 +40,19 @@ impl Decisions {
             decision.why_not = Some(why_not.to_owned());
         }
         Change { newly_eligible, newly_applied: false }
+    }
+
+    /// The fault could have acted, had not one before it answered.
+    pub(crate) fn came_too_late(&mut self, fault: &Active) -> Change {
+        self.not_applied(fault, ANSWERED_BEFORE)
+    }
+
+    /// Whether the call was answered before the fault's turn came.
+    pub(crate) fn is_too_late(&self, fault: &Active) -> bool {
+        let is_so = |decision: &Decision| {
+            decision.fault == fault.fault.name && decision.why_not.as_deref() == Some(ANSWERED_BEFORE)
+        };
+        self.0.iter().any(|(_, decision)| is_so(decision))
     }
 
     /// All of them in file order; what is still open gets this reason.

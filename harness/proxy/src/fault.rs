@@ -1,11 +1,17 @@
-//! Faults on an edge: what each does, and to which calls. `scenario-language.md` has the table.
+//! Faults on an edge: what each does, and to which calls. `scenario-language.md` has the table. Their serialised form
+//! is what goes to a `squall-proxy` that stands elsewhere; it is written and read by the same version of this crate.
 
 use std::{collections::BTreeMap, time::Duration};
 
+use serde::{Deserialize, Serialize};
 use squall_record::Edge;
 
+/// The longest time that a fault may ask for, a hundred years: no sum of such times overflows.
+pub(crate) const TIME_MAX: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
+
 /// A fault: a value with an inverse. [`crate::Proxy::inject`] puts it in force, [`crate::Proxy::heal`] takes it away.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Fault {
     /// Its name, unique on a link.
     pub name: String,
@@ -45,6 +51,7 @@ impl Fault {
             {
                 wrong("`bandwidth` must be above 0: use `black-hole` for none at all")
             }
+            inject if inject.longest_time() > TIME_MAX => wrong("a time must be at most a hundred years"),
             Inject::Slice { average_bytes: 0, .. } => wrong("a slice must be at least 1 byte"),
             Inject::Slice { average_bytes, size_variation_bytes, .. } if size_variation_bytes >= average_bytes => {
                 wrong("a slice's variation must be less than its size")
@@ -73,7 +80,8 @@ impl Respond {
 }
 
 /// What a fault does.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Inject {
     // On the bytes of connections; live ones are kept.
     /// Bytes arrive later, by `delay ± jitter` for each chunk.
@@ -175,6 +183,11 @@ pub enum Inject {
         /// How.
         kind: Corruption,
     },
+    /// The answer's body is made other than its reader was promised: the first of these edits that it takes is made.
+    BreakBody {
+        /// In the order in which they are tried.
+        edits: Vec<BodyEdit>,
+    },
     /// The call is forwarded, its answer read to the end and recorded, then lost.
     LoseResponse {
         /// What the caller is given instead.
@@ -183,6 +196,17 @@ pub enum Inject {
 }
 
 impl Inject {
+    /// The longest time that it asks for.
+    fn longest_time(&self) -> Duration {
+        match self {
+            Inject::Latency { delay, jitter, .. } => (*delay).max(*jitter),
+            Inject::SlowClose { delay, .. } | Inject::Slice { delay, .. } | Inject::Delay { delay } => *delay,
+            Inject::Timeout { after, .. } => after.unwrap_or_default(),
+            Inject::ResetPeer { after, .. } | Inject::Reset { after } => *after,
+            _ => Duration::ZERO,
+        }
+    }
+
     /// Whether it acts on the bytes of connections, and keeps live ones.
     pub(crate) fn is_on_bytes(&self) -> bool {
         matches!(
@@ -200,7 +224,8 @@ impl Inject {
 }
 
 /// Which direction bytes go.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Side {
     /// Towards the callee.
     Upstream,
@@ -209,7 +234,8 @@ pub enum Side {
 }
 
 /// What the caller is given in place of a lost answer.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Then {
     /// A reset.
     Reset,
@@ -222,7 +248,8 @@ pub enum Then {
 }
 
 /// An answer of our own.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Respond {
     /// The status, 200–599.
     pub status: u16,
@@ -240,7 +267,8 @@ impl Respond {
 }
 
 /// How a body is damaged.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Corruption {
     /// The field (or the body) is gone.
     Remove,
@@ -250,8 +278,42 @@ pub enum Corruption {
     Garble,
 }
 
+/// A change at one place of an answer's body.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BodyEdit {
+    /// Only of answers with this status.
+    pub status: Option<u16>,
+    /// Where, dots between the levels; empty is the whole body.
+    pub field: String,
+    /// What.
+    pub change: BodyChange,
+}
+
+/// What is done at a place of a body. A body that has no such place does not take it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum BodyChange {
+    /// The field is gone.
+    Remove,
+    /// Its value is of another JSON type.
+    Retype,
+    /// This value stands there.
+    Set(serde_json::Value),
+    /// The mapping there has one more field.
+    Add {
+        /// The field's name.
+        name: String,
+        /// Its value.
+        value: serde_json::Value,
+    },
+    /// The whole body is this text, whatever it was.
+    Replace(String),
+}
+
 /// Which calls a fault acts on. A call that does not match is not eligible.
-#[derive(Clone, Debug, PartialEq, Default)]
+#[derive(Clone, Debug, PartialEq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Match {
     /// Only calls of this method and path template.
     pub call: Option<CallMatch>,
@@ -278,7 +340,8 @@ impl Match {
 }
 
 /// Calls of one method and path template.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct CallMatch {
     /// The method, in capitals.
     pub method: String,
@@ -287,7 +350,7 @@ pub struct CallMatch {
 }
 
 /// What a fault did on one link while it was in force.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Hits {
     /// Calls (or connections of what is not HTTP) that it could have acted on.
     pub eligible: u64,
@@ -303,7 +366,7 @@ impl std::ops::AddAssign for Hits {
 }
 
 /// What starting a fault did at once.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Injected {
     /// Live connections that it dropped.
     pub dropped_connections: u64,

@@ -3,7 +3,6 @@
 use std::{
     future::{Future, poll_fn},
     io,
-    net::SocketAddr,
     pin::Pin,
     sync::{
         Arc,
@@ -18,6 +17,7 @@ use crate::{
     connection::{Connection, End},
     fault::Side,
     in_force::{Active, healed},
+    instance::Instance,
     stream::{Dial, Stream},
     wire::{Chunk, Input, Mark, Payload, Wire, WireEnd},
 };
@@ -31,7 +31,7 @@ const REQUEST_WAIT: Duration = Duration::from_millis(50);
 pub(crate) struct Leg {
     /// Which instance it is.
     pub(crate) callee: u32,
-    address: Option<SocketAddr>,
+    instance: Option<Instance>,
     /// What goes to the callee.
     pub(crate) input: Input,
     /// Whether the callee takes no more bytes.
@@ -43,10 +43,10 @@ pub(crate) struct Leg {
 /// The legs of a new connection and their wires, one for each upstream; instances are taken in turn.
 pub(crate) fn legs(connection: &Arc<Connection>) -> (Vec<Leg>, Vec<Wire>) {
     let leg = |upstream| {
-        let (callee, address) = connection.link.next_instance(upstream);
+        let (callee, instance) = connection.link.next_instance(upstream);
         let (input, wire) = Wire::new(Side::Upstream, connection);
         let (is_broken, is_answered) = (AtomicBool::new(false), AtomicBool::new(false));
-        (Leg { callee, address, input, is_broken, is_answered }, wire)
+        (Leg { callee, instance, input, is_broken, is_answered }, wire)
     };
     (0..connection.link.config.upstreams.len()).map(leg).unzip()
 }
@@ -165,8 +165,8 @@ async fn sink(connection: &Connection, mut wire: Wire, hole: Arc<Active>) -> Res
 }
 
 async fn connect<D: Dial>(leg: &Leg, dial: &D) -> io::Result<D::Stream> {
-    match leg.address {
-        Some(address) => dial.dial(address).await,
+    match &leg.instance {
+        Some(instance) => dial.dial(instance).await,
         None => Err(io::Error::new(io::ErrorKind::NotFound, "no instance is known")),
     }
 }

@@ -12,7 +12,7 @@
 //! ```
 //! use std::sync::{Arc, Mutex};
 //!
-//! use squall_proxy::{BODY_BYTES_KEPT, Fault, Inject, LinkConfig, Respond, TokioTimer, Upstream};
+//! use squall_proxy::{BODY_BYTES_KEPT, Fault, Inject, Instance, LinkConfig, Respond, TokioTimer, Upstream};
 //! use squall_record::{Edge, FactSink, Seed, What};
 //! use tokio::io::{AsyncReadExt, AsyncWriteExt};
 //!
@@ -31,7 +31,7 @@
 //!     id: 1,
 //!     caller: 0,
 //!     listen: "127.0.0.1:0".parse()?,
-//!     upstreams: vec![Upstream::new(Edge::calls("order", "payment"), vec!["127.0.0.1:1".parse()?])],
+//!     upstreams: vec![Upstream::new(Edge::calls("order", "payment"), ["127.0.0.1:1".parse::<Instance>()?])],
 //!     seed: Seed(7),
 //!     body_bytes_kept_max: BODY_BYTES_KEPT,
 //! };
@@ -51,18 +51,21 @@
 //! ```
 //!
 //! Modules in reading order:
+//! - [`instance`]: where a callee is;
 //! - [`config`]: what a link is;
 //! - [`fault`]: what can be injected, and to which calls;
 //! - [`trigger`]: holding a call while the engine acts;
 //! - [`counters`]: what the links of one edge count together;
 //! - [`timer`]: where time comes from;
 //! - [`proxy`]: the handle of one running link;
-//! - `server`, with the feature of that name: Toxiproxy's HTTP API over such links.
+//! - `server`, with the feature of that name: such links for those elsewhere, by Toxiproxy's HTTP API and routes beside it;
+//! - `client`, with the feature of that name: links in such a server, as if they were here.
 //!
 //! Behind them: `link` (what connections share), `connection` and `leg` (one mirrored connection),
 //! `request_side`, `answer_side` and `act` (HTTP and the faults on calls), `wire` and `toxic` (the
-//! faults on bytes), `http`, `stream` and `socket`.
+//! faults on bytes), `http`, `stream` and `socket`; `protocol` and `clock` between server and client.
 
+pub mod instance;
 pub mod config;
 pub mod fault;
 pub mod trigger;
@@ -84,12 +87,22 @@ mod toxic;
 mod http;
 mod stream;
 mod socket;
+#[cfg(feature = "client")]
+mod clock;
+#[cfg(feature = "client")]
+mod protocol;
+#[cfg(feature = "client")]
+pub mod client;
 #[cfg(feature = "server")]
 pub mod server;
 
 pub use config::{BODY_BYTES_KEPT, ByteLinkConfig, LinkConfig, Route, Upstream};
 pub use counters::EdgeCounters;
-pub use fault::{CallMatch, CannotInject, Corruption, Fault, Hits, Inject, Injected, Match, Respond, Side, Then};
+pub use fault::{
+    BodyChange, BodyEdit, CallMatch, CannotInject, Corruption, Fault, Hits, Inject, Injected, Match, Respond, Side,
+    Then,
+};
+pub use instance::{Instance, NotAnInstance};
 pub use proxy::{OpenCall, Proxy, carry, start};
 pub use timer::{PreciseTimer, Sleep, Timer, TokioTimer};
 pub use trigger::{CallPoint, Held, Trigger, Triggered};

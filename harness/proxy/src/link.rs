@@ -25,8 +25,9 @@ use crate::{
     decisions::Change,
     fault::{CannotInject, Fault, Hits, Inject, Injected},
     in_force::{Active, InForce, Watch},
+    instance::Instance,
     proxy::OpenCall,
-    socket::{DialName, DialTcp, Door, Listener},
+    socket::{DialTcp, Door, Listener},
     stream::Dial,
     template,
     timer::Timer,
@@ -61,7 +62,7 @@ pub(crate) struct Link {
 /// The instances of one callee.
 #[derive(Debug)]
 struct Targets {
-    instances: Vec<SocketAddr>,
+    instances: Vec<Instance>,
     next: usize,
 }
 
@@ -77,12 +78,12 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Link {
-    /// Starts a link. With the name of a callee it carries bytes there, faults on bytes in force from the first
-    /// connection on; otherwise it follows calls.
+    /// Starts a link. With a list of faults on bytes it carries bytes, these in force from the first connection on;
+    /// otherwise it follows calls.
     #[expect(clippy::disallowed_methods, reason = "the proxy is the edge of the harness: its tasks are real")]
     pub(crate) fn start(
         config: LinkConfig,
-        callee: Option<(String, Vec<Fault>)>,
+        bytes: Option<Vec<Fault>>,
         timer: Arc<dyn Timer>,
         facts: Arc<dyn FactSink>,
     ) -> io::Result<(Arc<Link>, SocketAddr)> {
@@ -90,17 +91,17 @@ impl Link {
         let addr = listener.addr();
         let (doors, door_changes) = mpsc::unbounded_channel();
         let mut in_force = InForce::default();
-        if let Some((_, faults)) = &callee {
+        if let Some(faults) = &bytes {
             in_force.faults.extend(faults.iter().map(|fault| Active::new(fault.clone(), true)));
             in_force.faults.sort_by_key(|active| active.fault.order);
         }
-        let targets = |instances: &Vec<SocketAddr>| Targets { instances: instances.clone(), next: 0 };
+        let targets = |instances: &Vec<Instance>| Targets { instances: instances.clone(), next: 0 };
         let link = Arc::new(Link {
             targets: Mutex::new(config.upstreams.iter().map(|upstream| targets(&upstream.instances)).collect()),
             config,
             timer,
             facts,
-            carries_bytes: callee.is_some(),
+            carries_bytes: bytes.is_some(),
             in_force: watch::Sender::new(Arc::new(in_force)),
             changing: AsyncMutex::new(Door::Open),
             doors,
@@ -114,11 +115,7 @@ impl Link {
             connections: AtomicU64::new(0),
             calls: AtomicU64::new(0),
         });
-        let task = match callee {
-            None => tokio::spawn(accept(link.clone(), listener, door_changes, DialTcp)),
-            Some((name, _)) => tokio::spawn(accept(link.clone(), listener, door_changes, DialName(name))),
-        };
-        *lock(&link.accepting) = Some(task);
+        *lock(&link.accepting) = Some(tokio::spawn(accept(link.clone(), listener, door_changes, DialTcp)));
         Ok((link, addr))
     }
 
@@ -144,12 +141,12 @@ impl Link {
     }
 
     /// The instance whose turn it is.
-    pub(crate) fn next_instance(&self, upstream: usize) -> (u32, Option<SocketAddr>) {
+    pub(crate) fn next_instance(&self, upstream: usize) -> (u32, Option<Instance>) {
         let targets = &mut lock(&self.targets)[upstream];
         let turn = targets.next;
         targets.next = turn.wrapping_add(1);
         let index = turn.checked_rem(targets.instances.len()).unwrap_or(0);
-        (index as u32, targets.instances.get(index).copied())
+        (index as u32, targets.instances.get(index).cloned())
     }
 
     pub(crate) fn tally(&self, fault: &Active, change: Change) {
@@ -267,7 +264,7 @@ impl Link {
         lock(&self.tallies).get(fault).copied().unwrap_or_default()
     }
 
-    pub(crate) fn retarget(&self, edge: &Edge, instances: Vec<SocketAddr>) {
+    pub(crate) fn retarget(&self, edge: &Edge, instances: Vec<Instance>) {
         let mut targets = lock(&self.targets);
         for (upstream, targets) in self.config.upstreams.iter().zip(targets.iter_mut()) {
             if upstream.edge == *edge {
@@ -310,6 +307,27 @@ impl Link {
         self.in_force.send_replace(Arc::default());
     }
 
+    #[cfg(feature = "server")]
+    pub(crate) async fn heal_all(&self) {
+        let mut door = self.changing.lock().await;
+        self.in_force.send_replace(Arc::default());
+        // As it heals one by one.
+        let _ = self.set_door(&mut door).await;
+    }
+
+    #[cfg(feature = "server")]
+    pub(crate) async fn drain(&self, until: Instant) {
+        if let Some(task) = self.stop_accepting() {
+            // The port is free when the task is gone, which was cancelled.
+            let _ = task.await;
+        }
+        tokio::select! {
+            biased;
+            () = self.until_unfinished(BTreeSet::is_empty) => {}
+            () = self.timer.sleep_until(until) => {}
+        }
+    }
+
     /// Stops without waiting.
     pub(crate) fn abort(&self) {
         self.stop_accepting();
@@ -348,16 +366,18 @@ impl Link {
             // One that is just ending by itself cannot be told.
             let _ = dropped.send(why());
         }
+        self.until_unfinished(|unfinished| !numbers.iter().any(|n| unfinished.contains(n))).await;
+        numbers.len() as u64
+    }
+
+    /// Waits until those connections that are not at their end are as asked for.
+    async fn until_unfinished(&self, are: impl Fn(&BTreeSet<u64>) -> bool) {
         loop {
             let finished = self.finished.notified();
             tokio::pin!(finished);
             finished.as_mut().enable();
-            let are_gone = {
-                let unfinished = lock(&self.unfinished);
-                !numbers.iter().any(|n| unfinished.contains(n))
-            };
-            if are_gone {
-                return numbers.len() as u64;
+            if are(&lock(&self.unfinished)) {
+                return;
             }
             finished.await;
         }

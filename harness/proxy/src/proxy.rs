@@ -9,6 +9,7 @@ use crate::{
     config::{ByteLinkConfig, LinkConfig},
     connection::Drop as Dropped,
     fault::{CannotInject, Fault, Hits, Injected},
+    instance::Instance,
     link::Link,
     timer::Timer,
     trigger::{Trigger, Triggered},
@@ -70,8 +71,7 @@ pub async fn carry(config: ByteLinkConfig, timer: Arc<dyn Timer>, facts: Arc<dyn
             return Err(io::Error::new(io::ErrorKind::InvalidInput, why));
         }
     }
-    let callee = Some((config.upstream.clone(), config.faults.clone()));
-    let (link, addr) = Link::start(config.link(), callee, timer, facts)?;
+    let (link, addr) = Link::start(config.link(), Some(config.faults.clone()), timer, facts)?;
     Ok(Proxy { link, addr })
 }
 
@@ -109,8 +109,8 @@ impl Proxy {
     }
 
     /// Leads new connections of an edge to other instances: after a restart on another port. Live ones stay.
-    pub fn retarget(&self, edge: &Edge, instances: Vec<SocketAddr>) {
-        self.link.retarget(edge, instances);
+    pub fn retarget(&self, edge: &Edge, instances: impl IntoIterator<Item = impl Into<Instance>>) {
+        self.link.retarget(edge, instances.into_iter().map(Into::into).collect());
     }
 
     /// Sets a trigger; it is in force when this returns.
@@ -135,13 +135,26 @@ impl Proxy {
     }
 
     /// Stops listening, resets what is open, and returns when the last connection is gone and recorded.
-    pub async fn stop(self) {
+    pub async fn stop(&self) {
         self.link.stop(|| Dropped::Stop).await;
     }
 
     /// As [`Proxy::stop`], but what is open is closed in order rather than reset.
-    pub async fn close(self) {
+    pub async fn close(&self) {
         self.link.stop(|| Dropped::Close).await;
+    }
+}
+
+#[cfg(feature = "server")]
+impl Proxy {
+    /// Takes every fault and trigger away.
+    pub(crate) async fn heal_all(&self) {
+        self.link.heal_all().await;
+    }
+
+    /// Takes no more connections, and waits until those that are open have ended, or the time has come.
+    pub(crate) async fn drain(&self, until: Instant) {
+        self.link.drain(until).await;
     }
 }
 

@@ -17,7 +17,10 @@ use tokio::{
     },
 };
 
-use crate::stream::{Dial, ResetFlag, Stream};
+use crate::{
+    instance::Instance,
+    stream::{Dial, ResetFlag, Stream},
+};
 
 /// How many connects may wait to be accepted.
 const BACKLOG: i32 = 1024;
@@ -78,23 +81,11 @@ impl Dial for DialTcp {
     type Stream = TcpStream;
 
     #[expect(clippy::disallowed_methods, reason = "the proxy is the edge of the harness: its sockets are real")]
-    async fn dial(&self, to: SocketAddr) -> io::Result<TcpStream> {
-        let stream = TcpStream::connect(to).await?;
-        stream.set_nodelay(true)?;
-        Ok(stream)
-    }
-}
-
-/// Connects to one callee by its name.
-#[derive(Debug)]
-pub(crate) struct DialName(pub(crate) String);
-
-impl Dial for DialName {
-    type Stream = TcpStream;
-
-    #[expect(clippy::disallowed_methods, reason = "the proxy is the edge of the harness: its sockets are real")]
-    async fn dial(&self, _: SocketAddr) -> io::Result<TcpStream> {
-        let stream = TcpStream::connect(&self.0).await?;
+    async fn dial(&self, to: &Instance) -> io::Result<TcpStream> {
+        let stream = match to {
+            Instance::At(at) => TcpStream::connect(at).await?,
+            Instance::Named(name) => TcpStream::connect(name).await?,
+        };
         stream.set_nodelay(true)?;
         Ok(stream)
     }

@@ -3,7 +3,6 @@
 use std::{
     future::Future,
     io,
-    net::SocketAddr,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -11,6 +10,8 @@ use std::{
 };
 
 use tokio::io::{AsyncRead, AsyncWrite};
+
+use crate::instance::Instance;
 
 /// A connection with two halves.
 pub(crate) trait Stream: Send + 'static {
@@ -44,5 +45,5 @@ pub(crate) trait Dial: Send + Sync + 'static {
     type Stream: Stream;
 
     /// Connects.
-    fn dial(&self, to: SocketAddr) -> impl Future<Output = io::Result<Self::Stream>> + Send;
+    fn dial(&self, to: &Instance) -> impl Future<Output = io::Result<Self::Stream>> + Send;
 }

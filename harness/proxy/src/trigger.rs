@@ -1,12 +1,14 @@
 //! Triggers: a call that reaches a point of its way is held there, until the engine has done what it must.
 
+use serde::{Deserialize, Serialize};
 use squall_record::{CallId, ConnectionId, Edge, TraceId};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::{call::Call, fault::Match};
 
 /// Which call is held, and where on its way.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Trigger {
     /// The name: the fault's. Counts of `nth` go by it, so give the links of one edge the same.
     pub name: String,
@@ -19,7 +21,8 @@ pub struct Trigger {
 }
 
 /// A point on a call's way through the proxy.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum CallPoint {
     /// The request's head is read, nothing is forwarded. On release it is dropped if its caller is gone, else forwarded.
     BeforeForward,

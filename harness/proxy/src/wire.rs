@@ -281,8 +281,11 @@ impl Wire {
         let is_data = matches!(chunk.payload, Payload::Data(_));
         let mut flow = Flow { pieces: vec![Piece { bytes: rest, due: chunk.arrived }], is_data, fate: Fate::Pass };
         for stage in &mut self.stages {
-            // Behind a gateway a fault is on the calls of its edge only.
-            let is_on = chunk.call.as_ref().map_or(stage.active.whole_link, |call| stage.active.is_on(&call.edge));
+            // Behind a gateway a fault is on the calls of its edge only; and where another fault answered before it,
+            // it has no say in that call.
+            let is_on = chunk.call.as_ref().map_or(stage.active.whole_link, |call| {
+                stage.active.is_on(&call.edge) && !call.is_too_late(&stage.active)
+            });
             let acts = is_on && stage.toxic.shape(&mut flow, draw, &stage.active);
             match (&chunk.call, acts) {
                 (_, false) => {}

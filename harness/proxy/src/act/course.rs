@@ -81,7 +81,7 @@ pub(crate) fn plot(connection: &Connection, call: &Call, upstream: usize, head: 
         match taken(&fault.fault.name, &fault.fault.matching, &asked, link.config.seed, counters) {
             Taken::No => {}
             Taken::NotStruck => call.not_applied(fault, "not struck"),
-            Taken::Yes if is_answered => call.not_applied(fault, "a fault before it answered"),
+            Taken::Yes if is_answered => call.came_too_late(fault),
             Taken::Yes => is_answered = course.take(call, fault),
         }
     }
@@ -95,6 +95,7 @@ fn acts_on_calls(fault: &Active) -> bool {
         | Inject::Delay { .. }
         | Inject::CutResponse { .. }
         | Inject::CorruptBody { .. }
+        | Inject::BreakBody { .. }
         | Inject::LoseResponse { .. }
         | Inject::BlackHole
         | Inject::Reset { .. } => true,
@@ -108,7 +109,7 @@ impl Course {
     /// Adds what a fault does, and says whether it answers the call.
     fn take(&mut self, call: &Call, fault: &Arc<Active>) -> bool {
         let step = match &fault.fault.inject {
-            Inject::CutResponse { .. } | Inject::CorruptBody { .. } => {
+            Inject::CutResponse { .. } | Inject::CorruptBody { .. } | Inject::BreakBody { .. } => {
                 call.eligible(fault);
                 self.on_answer.push(fault.clone());
                 return false;

@@ -17,6 +17,7 @@ pub(crate) mod respond;
 mod lose_response;
 mod cut_response;
 mod corrupt_body;
+mod break_body;
 mod whole;
 
 /// Passes one answer whose head is read, as the faults in force let it. `Some` if the direction ended with it.

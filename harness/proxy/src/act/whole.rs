@@ -6,7 +6,7 @@ use bytes::Bytes;
 use squall_record::Seen;
 use tokio::io::AsyncRead;
 
-use super::corrupt_body;
+use super::{break_body, corrupt_body};
 use crate::{
     answer_side::{AnswerSide, Answers, Exchange, WasReset},
     connection::End,
@@ -135,10 +135,17 @@ fn change<'a>(exchange: &Exchange, acting: &[&'a Arc<Active>], head: &AnswerHead
                 }
                 _ => call.not_applied(fault, "the body is not longer than that"),
             },
-            Inject::CorruptBody { .. } if head.headers.has_encoded_body() => {
+            Inject::CorruptBody { .. } | Inject::BreakBody { .. } if head.headers.has_encoded_body() => {
                 call.not_applied(fault, "the body is compressed");
             }
             Inject::CorruptBody { field, kind } => match corrupt_body::corrupt(body, field.as_deref(), *kind) {
+                Ok(body) => {
+                    call.applied(fault);
+                    changed.body = Some(body);
+                }
+                Err(why) => call.not_applied(fault, &why),
+            },
+            Inject::BreakBody { edits } => match break_body::broken(body, head.status, edits) {
                 Ok(body) => {
                     call.applied(fault);
                     changed.body = Some(body);

@@ -25,8 +25,8 @@ pub(crate) enum Place {
 impl Place {
     /// The place of a path, names in it decoded; `None` if there is none.
     pub(crate) fn of(path: &str) -> Option<Place> {
-        let segments: Vec<String> = path.strip_prefix('/')?.split('/').map(decoded).collect::<Option<_>>()?;
-        if segments.iter().any(String::is_empty) {
+        let segments = segments(path)?;
+        if segments.iter().any(|name| name.is_empty() || name.contains('/')) {
             return None;
         }
         let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
@@ -54,6 +54,11 @@ impl Place {
     }
 }
 
+/// The segments of a path, decoded; `None` if it is no path.
+pub(crate) fn segments(path: &str) -> Option<Vec<String>> {
+    path.strip_prefix('/')?.split('/').map(decoded).collect()
+}
+
 /// A segment without its percent signs; `None` if they are none.
 fn decoded(segment: &str) -> Option<String> {
     let mut bytes = Vec::new();
@@ -68,7 +73,7 @@ fn decoded(segment: &str) -> Option<String> {
         bytes.push(u8::from_str_radix(digits, 16).ok().filter(|_| !digits.starts_with('+'))?);
         rest = &rest[2..];
     }
-    String::from_utf8(bytes).ok().filter(|name| !name.contains('/'))
+    String::from_utf8(bytes).ok()
 }
 
 /// What the proxies answer to a request that its place takes.

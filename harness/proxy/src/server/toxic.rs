@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 
 use super::{fields::Fields, refused::Refused};
-use crate::fault::{Fault, Inject, Match, Side};
+use crate::fault::{Fault, Inject, Match, Side, TIME_MAX};
 
 /// A type of toxics: its name, and its attributes in the order in which they are shown.
 #[derive(Debug)]
@@ -26,9 +26,6 @@ static KINDS: [Kind; 8] = [
     Kind { name: "limit_data", attributes: &["bytes"], inject: limit_data },
     Kind { name: "noop", attributes: &[], inject: |_, _| Ok(None) },
 ];
-
-/// The longest time a toxic may be given, a hundred years: no sum of such times overflows.
-const TIME_MAX: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
 
 /// One toxic of a proxy.
 #[derive(Clone, Debug)]

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, sync::atomic::Ordering, time::Duration};
 
 use serde_json::json;
-use squall_proxy::{Corruption, Fault, Hits, Inject, Respond, Side, Then};
+use squall_proxy::{BodyChange, BodyEdit, Corruption, Fault, Hits, Inject, Respond, Side, Then};
 use squall_record::{Seen, What};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -255,6 +255,38 @@ async fn corrupt_body_damages_the_answer_and_the_record_has_it_whole() {
 }
 
 #[tokio::test]
+async fn break_body_makes_the_first_change_that_the_answer_takes_and_the_record_has_it_whole() {
+    let bench = bench(http_callee().await.0).await;
+    let mut stream = bench.kept_alive().await;
+    let edit = |status, field: &str, change| BodyEdit { status, field: field.into(), change };
+    let not_mine = [edit(Some(402), "n", BodyChange::Remove), edit(None, "title", BodyChange::Remove)];
+    let edits = |last| Inject::BreakBody { edits: not_mine.iter().cloned().chain([last]).collect() };
+    for (n, (last, body)) in [
+        (edit(Some(200), "n", BodyChange::Retype), r#"{"n":"a number","path":"/payments/1"}"#),
+        (edit(None, "", BodyChange::Replace("<html>".into())), "<html>"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        bench.inject(edits(last)).await;
+        let text = ask(&mut stream, "GET", "/payments/1").await;
+        assert!(text.ends_with(&format!("content-length: {}\r\n\r\n{body}", body.len())), "{text}");
+        bench.proxy.heal("fault").await;
+        assert_eq!(bench.facts.end_of(n as u64 + 2).await, (answer(200, true), true, vec![applied("fault")]));
+    }
+    let answered = |what: &What| match what {
+        What::CallAnswered { call, answer, .. } if call.n == 2 => answer.body.json.clone(),
+        _ => None,
+    };
+    assert_eq!(bench.facts.find(answered).await, json!({"n": 2, "path": "/payments/1"}));
+    bench.inject(Inject::BreakBody { edits: not_mine.to_vec() }).await;
+    let text = ask(&mut stream, "GET", "/payments/1").await;
+    assert!(text.contains(r#""path":"/payments/1""#), "{text}");
+    let why = not_applied("fault", "an answer 200 has none of the fields to be broken");
+    assert_eq!(bench.facts.end_of(4).await, (answer(200, false), true, vec![why]));
+}
+
+#[tokio::test]
 async fn a_compressed_body_is_passed_and_not_corrupted() {
     let callee = callee(|mut stream| async move {
         while read_message(&mut stream).await.is_some() {
@@ -309,6 +341,29 @@ async fn faults_act_in_file_order_and_the_first_that_answers_ends_the_chain() {
     assert_eq!(requests.load(Ordering::SeqCst), 1);
     let decisions = bench.facts.end_of(2).await.2;
     assert_eq!(decisions, [applied("slow"), applied("slower"), applied("lost"), late("last")]);
+}
+
+#[tokio::test]
+async fn an_answer_of_a_fault_passes_the_black_hole_that_stands_behind_it() {
+    let (callee, requests) = http_callee().await;
+    let bench = bench(callee).await;
+    let mut stream = bench.kept_alive().await;
+    let hole = Fault { order: 1, keeps_live: true, ..Fault::new("hole", Inject::BlackHole) };
+    bench.inject_fault(hole).await;
+    bench.inject_fault(Fault::new("down", unavailable())).await;
+    let late = not_applied("hole", "a fault before it answered");
+    for n in [2, 3] {
+        assert!(ask(&mut stream, "POST", "/payments").await.contains("503"));
+        assert_eq!(bench.facts.end_of(n).await, (answer(503, true), false, vec![applied("down"), late.clone()]));
+        stream = bench.connect().await;
+    }
+    bench.proxy.heal("down").await;
+    send(&mut stream, "POST", "/payments", 0).await;
+    is_silent(&mut stream).await;
+    bench.proxy.heal("hole").await;
+    assert_eq!(rest(&mut stream).await, (vec![], Ended::Closed));
+    assert_eq!(bench.facts.end_of(4).await.2, [applied("hole")]);
+    assert_eq!(requests.load(Ordering::SeqCst), 1);
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 
 use std::{io::ErrorKind, net::SocketAddr, sync::atomic::Ordering, time::Duration};
 
-use squall_proxy::{Fault, Inject};
+use squall_proxy::{Fault, Inject, LinkConfig};
 use squall_record::{Seen, What};
 use tokio::{io::AsyncWriteExt, net::TcpStream, time::timeout};
 
@@ -124,6 +124,27 @@ async fn hang_connect_drops_what_is_live_and_connects_hang_until_it_heals() {
     assert_eq!(opened(&before.http), 3);
     assert!(ask(&mut first, "GET", "/payments/1").await.contains("200"));
     echo(&mut second, b"\x00late").await;
+}
+
+/// As a link in a container does.
+#[tokio::test]
+async fn a_link_that_listens_on_every_interface_closes_its_door_like_any_other() {
+    let listen = "0.0.0.0:0".parse().unwrap();
+    let bench = bench_of(LinkConfig { listen, ..config(vec![http_callee().await.0]) }).await;
+    let at = SocketAddr::from(([127, 0, 0, 1], bench.proxy.addr().port()));
+    for inject in [Inject::HangConnect, Inject::Partition { one_way: false }] {
+        bench.inject(inject).await;
+        let waiting = hangs(at).await;
+        bench.proxy.heal("fault").await;
+        assert!(ask(&mut soon(waiting).await, "GET", "/payments/1").await.contains("200"));
+    }
+    bench.inject(Inject::Refuse).await;
+    assert_eq!(TcpStream::connect(at).await.unwrap_err().kind(), ErrorKind::ConnectionRefused);
+    bench.proxy.heal("fault").await;
+    let mut stream = soon(TcpStream::connect(at)).await.unwrap();
+    assert!(ask(&mut stream, "GET", "/payments/1").await.contains("200"));
+    let opened = bench.facts.all().iter().filter(|what| matches!(what, What::ConnectionOpened { .. })).count();
+    assert_eq!(opened, 3, "those that fill the queue are none of them");
 }
 
 #[tokio::test]

@@ -60,6 +60,42 @@ async fn a_signal_ends_it_in_order() {
 }
 
 #[tokio::test]
+async fn a_signal_ends_sessions_in_order_and_waits_for_nobody() {
+    let (mut child, addr) = started(&["--port", "0"]).await;
+    let long = std::time::Duration::from_secs(600);
+    let control = soon(squall_proxy::client::Control::connect(addr, long)).await.unwrap();
+    let session = soon(control.open_session(long, |_, _| {})).await.unwrap();
+    let link = squall_proxy::client::LinkSpec::Calls(crate::link::config(vec![echo_callee().await]));
+    let link = soon(session.start(link)).await.unwrap();
+    let mut stream = live(link.addr()).await;
+    let pid = child.id().unwrap().to_string();
+    assert!(Command::new("kill").args(["-s", "TERM", &pid]).status().await.unwrap().success());
+    // Otherwise its evidence would have broken off.
+    assert_eq!(soon(session.lost()).await, "the proxy was stopped");
+    assert_eq!(rest(&mut stream).await, (vec![], Ended::Reset));
+    assert!(soon(child.wait()).await.unwrap().success());
+}
+
+#[tokio::test]
+async fn it_asks_another_of_its_kind_whether_that_is_well() {
+    let (_child, addr) = started(&["--port", "0"]).await;
+    let port = addr.port().to_string();
+    for options in [["health", "--port", &port], ["--port", &port, "health"]] {
+        let output = ended(&options).await;
+        assert!(output.status.success() && output.stdout.is_empty(), "{output:?}");
+    }
+    assert!(ended(&["--host", "0.0.0.0", "--port", &port, "health"]).await.status.success());
+    let nobody = {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        listener.local_addr().unwrap()
+    };
+    let output = ended(&["health", "--port", &nobody.port().to_string()]).await;
+    assert_eq!(output.status.code(), Some(1));
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.starts_with(&format!("error: no `squall-proxy` answers at `{nobody}`: ")), "{said}");
+}
+
+#[tokio::test]
 async fn a_port_that_is_taken_ends_it_with_a_remedy() {
     let taken = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let at = taken.local_addr().unwrap();
