@@ -464,7 +464,7 @@ pub struct Source {
     pub text: String,
 }
 
-/// The record's opening: both source files and the plan made of them.
+/// The record's opening: the source files and the plan made of them.
 ///
 /// The files stand here as text because the text is the one serialised form they have:
 /// a later judge parses it with the same code that the run did.
@@ -478,6 +478,9 @@ pub struct RunOpened {
     pub system: Source,
     /// The scenario file.
     pub scenario: Source,
+    /// The pacts of the system, where the scenario asks for contracts.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub pacts: Vec<Source>,
     /// The plan.
     pub plan: Plan,
 }

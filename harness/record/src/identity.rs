@@ -173,7 +173,8 @@ impl From<TraceId> for String {
 }
 
 /// Where a call carries the key of its saga.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum KeyPlace {
     /// A parameter of its path, by name.
     Path(String),

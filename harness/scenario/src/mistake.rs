@@ -259,6 +259,11 @@ pub struct Mistakes {
 }
 
 impl Mistakes {
+    /// No mistakes at all: what there is to warn of in files that nobody wrote.
+    pub fn none() -> Mistakes {
+        Mistakes { list: Vec::new() }
+    }
+
     pub(crate) fn of(notes: Vec<Note>, source: impl Fn(File) -> Source) -> Mistakes {
         let (system, scenario) = (source(File::System), source(File::Scenario));
         let mut notes = notes;

@@ -81,6 +81,7 @@ fn of_form(form: &'static Form) -> Json {
         Form::Rate => pattern(&format!("^{NUMBER}/(s|m|h)$")),
         Form::Share => pattern(&format!("^{NUMBER}%$")),
         Form::ByteRate => pattern(&format!("^{NUMBER}(B|kB|MB|GB)/s$")),
+        Form::ByteSize => pattern(&format!("^{NUMBER}(B|kB|MB|GB)$")),
         Form::ShareBound => bound(&format!("{NUMBER}%")),
         Form::DurationBound => bound(&duration),
         Form::NumberBound => bound(NUMBER),

@@ -212,20 +212,7 @@ fn a_fault_where_nothing_passes_is_found() {
 
 #[test]
 fn what_is_not_there_yet_is_refused_by_name() {
-    for (kind, missing) in [
-        ("{ break-contract: { kind: empty } }", "contracts"),
-        ("{ answer-as: { interaction: declined } }", "contracts"),
-    ] {
-        let found = mistakes(SHOP, &scenario_with("{ respond: { status: 503 } }", kind));
-        let [mistake] = found.list() else { panic!("{found}") };
-        assert_eq!(mistake.rule, Rule::NotYet);
-        assert!(mistake.label.contains(missing), "{found}");
-    }
-    for (target, kind) in [
-        ("order", "{ cpu: { limit: 10% } }"),
-        ("order", "{ clock-skew: { offset: 5s } }"),
-        ("order ~> inventory", "duplicate"),
-    ] {
+    for (target, kind) in [("order", "{ clock-skew: { offset: 5s } }"), ("order ~> inventory", "duplicate")] {
         let text = scenario_with(
             "on: order -> payment, inject: { respond: { status: 503 } }",
             &format!("on: {target}, inject: {kind}"),
@@ -233,13 +220,50 @@ fn what_is_not_there_yet_is_refused_by_name() {
         let found = mistakes(SHOP, &text);
         assert!(found.list().iter().all(|mistake| mistake.rule == Rule::NotYet), "{found}");
     }
-    for kind in ["contract", "delivery: {}", "replay", "deadline", "isolation: { of: x }", "ready"] {
+    for kind in ["delivery: {}", "replay", "deadline", "isolation: { of: x }", "ready"] {
         let found = mistakes(SHOP, &scenario_with("saga: { of: place-order }", kind));
         assert!(found.list().iter().all(|mistake| mistake.rule == Rule::NotYet), "{found}");
     }
     // Its spelling is looked at all the same.
-    let found = mistakes(SHOP, &scenario_with("{ respond: { status: 503 } }", "{ break-contract: { knd: empty } }"));
+    let found = scenario_with(
+        "on: order -> payment, inject: { respond: { status: 503 } }",
+        "on: order, inject: { clock-skew: { ofset: 5s } }",
+    );
+    let found = mistakes(SHOP, &found);
     assert!(found.list().iter().any(|mistake| mistake.rule == Rule::UnknownKey), "{found}");
+}
+
+#[test]
+fn what_asks_for_contracts_needs_a_system_that_says_where_they_are() {
+    let without = SHOP.replace("contracts: contracts\n", "");
+    for (from, to) in [
+        ("{ respond: { status: 503 } }", "{ break-contract: { kind: empty } }"),
+        ("{ respond: { status: 503 } }", "{ answer-as: { interaction: declined } }"),
+        ("saga: { of: place-order }", "contract"),
+        ("saga: { of: place-order }", "contract: { on: \"* -> payment\" }"),
+    ] {
+        let text = scenario_with(from, to);
+        let found = mistakes(&without, &text);
+        assert!(found.to_string().contains("to the system file: `contracts: contracts`"), "{found}");
+        let loaded = load(&source("system.yaml", SHOP), &source("scenario.yaml", &text));
+        assert!(loaded.unwrap_or_else(|found| panic!("{to}: {found}")).scenario.needs_contracts());
+    }
+}
+
+#[test]
+fn a_contract_is_of_calls() {
+    for (from, to, why) in [
+        ("saga: { of: place-order }", "contract: { on: order ~> inventory }", "its answer is promised nowhere"),
+        (
+            "on: order -> payment, inject: { respond: { status: 503 } }",
+            "on: order ~> inventory, inject: { answer-as: { interaction: x } }",
+            "what is delivered here is an event",
+        ),
+        ("{ respond: { status: 503 } }", "{ break-contract: { kind: empty, field: id } }", "the whole body"),
+    ] {
+        let found = mistakes(SHOP, &scenario_with(from, to));
+        assert!(found.to_string().contains(why), "{found}");
+    }
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use proptest::prelude::*;
-use squall_scenario::model::{BadQuantity, Bound, ByteRate, Comparison, Percentile, Quantity, Rate, Share};
+use squall_scenario::model::{BadQuantity, Bound, ByteRate, ByteSize, Comparison, Percentile, Quantity, Rate, Share};
 
 fn read<T: Quantity>(text: &str) -> T {
     T::read(text).unwrap_or_else(|error| panic!("{error}"))
@@ -23,6 +23,8 @@ fn quantities_mean_what_people_mean() {
     assert_eq!(read::<Share>("99%").0, 0.99);
     assert_eq!(read::<Share>("0.5%").0, 0.005);
     assert_eq!(read::<ByteRate>("100kB/s").0, 100_000.0);
+    assert_eq!(read::<ByteSize>("1.5MB"), ByteSize(1_500_000));
+    assert_eq!((ByteSize(32_000_000).show(), ByteSize(1_500).show()), ("32MB".to_owned(), "1500B".to_owned()));
     assert_eq!("p99.9".parse(), Ok(Percentile(99.9)));
     let bound: Bound<Share> = ">= 99%".parse().unwrap();
     assert_eq!(bound, Bound { comparison: Comparison::AtLeast, limit: Share(0.99) });

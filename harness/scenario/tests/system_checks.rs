@@ -94,12 +94,27 @@ fn templates_of_services_name_what_is_there() {
     env("{{ calls.apo.url }}", "did you mean `api`?");
     env("{{ calls.api.attempts | tojson }}", "declares no `attempts`");
     env("{{ calls.api.uri }}", "did you mean `url`?");
-    env("{{ events.api.timeout_ms }}", "no such part");
+    env("{{ events.api.timeout_ms }}", "declares no `timeout`");
+    env("{{ events.api.attempts }}", "no such part");
     env("{{ database.url }}", "`web` has no database");
     env("{{ files.conf }}", "no such file");
     env("{{ prot }}", "did you mean `port`?");
     env("{{ skuz }}", "did you mean `skus`?");
     env("{{ port", "this is not a template");
+}
+
+#[test]
+fn an_image_is_ready_or_built() {
+    let web = |container: &str, rule, says: &str| {
+        check("process: { run: [web] }\n", &format!("container: {container}\n"), rule, says);
+    };
+    web("{ image: web, dockerfile: Dockerfile }", Rule::Conflict, "either an `image` or a `dockerfile`");
+    web("{ image: web, args: { A: b } }", Rule::Conflict, "take `args` away");
+    let without = "without_registry: { dockerfile: Dockerfile.static }";
+    web(&format!("{{ image: web, {without} }}"), Rule::Conflict, "take `without_registry` away");
+    web("{ dockerfile: Dockerfile, without_registry: {} }", Rule::MissingKey, "without `dockerfile`");
+    let odd = "{ dockerfile: D, without_registry: { build: \"cargo 'x\", dockerfile: E } }";
+    web(odd, Rule::WrongForm, "this is not a command");
 }
 
 #[test]

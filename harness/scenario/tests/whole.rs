@@ -22,7 +22,7 @@ fn every_form_of_a_system_is_read() {
     assert!(matches!(web.process.as_ref().unwrap().files[2].from, FileText::Inline(_)));
     let search = system.service("search").unwrap();
     assert_eq!(search.listen, Listen::Variable { name: "PORT".to_owned(), holds: ListenForm::Port });
-    assert_eq!(system.edges().len(), 8);
+    assert_eq!(system.edges().len(), 9);
 }
 
 #[test]
@@ -30,7 +30,7 @@ fn every_form_of_a_scenario_is_read() {
     let loaded = whole();
     let scenario = loaded.scenario;
     insta::assert_debug_snapshot!(scenario);
-    assert_eq!(scenario.faults.len(), 25);
+    assert_eq!(scenario.faults.len(), 35);
     assert!(scenario.faults.iter().all(|fault| !matches!(fault.inject, Inject::NotYet { .. })));
     assert!(scenario.expect.iter().all(|expectation| !matches!(expectation, Expectation::NotYet { .. })));
     let Target::Edges(edges) = &scenario.fault("f13").unwrap().on else { panic!() };

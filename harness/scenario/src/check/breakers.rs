@@ -78,11 +78,18 @@ pub(super) fn has_breaker(both: &Both<'_, '_>, span: Span, edge: &Edge) -> Optio
     breaker
 }
 
-/// Whether a fault can make calls on an edge fail.
+/// Whether a fault can make calls on an edge fail: on it, on the callee, or on the callee's database.
 fn acts_on(both: &Both<'_, '_>, fault: &Fault, edge: &Edge) -> bool {
+    let callee = both.system.services.iter().map(|s| &s.value).find(|service| service.name == edge.to);
+    let database = callee.filter(|callee| callee.has_database_edge());
     match &fault.on {
-        Target::Service { name, .. } => *name == edge.to,
-        target => edges_of(both, target).contains(edge),
+        Target::Services(_) => {
+            fault.on.is_service(&edge.to) || database.is_some_and(|of| fault.on.is_service(&of.database_name()))
+        }
+        target => {
+            let edges = edges_of(both, target);
+            edges.contains(edge) || database.is_some_and(|of| edges.contains(&of.database_edge()))
+        }
     }
 }
 

@@ -54,6 +54,7 @@ pub(super) fn check(both: &Both<'_, '_>) {
             }
             Expectation::Invariant { name } => asked_for_none(both, placed, name),
             Expectation::Exercises { at_least } => exercised(both, placed, at_least.keys().map(String::as_str)),
+            Expectation::Contract { .. } => super::contracts::are_there(both, placed.name, "this check"),
             Expectation::Breaker { .. } | Expectation::NotYet { .. } => {}
         }
     }
@@ -121,7 +122,9 @@ fn exercised<'a>(both: &Both<'_, '_>, placed: &Placed<'_, Expectation>, words: i
     let faults = both.scenario.node.get("faults").map(|node| node.items().len()).unwrap_or_default();
     // A fault with a mistake of its own may be the kill.
     let kills = faults != both.scenario.faults.len()
-        || both.scenario.faults.iter().any(|fault| matches!(fault.value.inject, Inject::Kill { .. }));
+        || both.scenario.faults.iter().any(|fault| {
+            matches!(fault.value.inject, Inject::Kill { .. } | Inject::Restart { .. } | Inject::Memory { .. })
+        });
     for word in words {
         let (possible, lacks) = match word {
             "compensation" => (undone, "no saga of the system has an `undo`"),

@@ -27,25 +27,39 @@ pub(super) fn check(both: &Both<'_, '_>) {
         check_instance(both, placed);
         check_calls(both, placed);
         check_traffic(both, placed);
+        if placed.value.inject.comes_from_contract() {
+            let place = placed.node.place("inject");
+            super::contracts::are_there(both, place, &format!("`{}`", inject::word(&placed.value.inject)));
+        }
     }
     check_shadows(both);
 }
 
 fn check_instance(both: &Both<'_, '_>, placed: &Placed<'_, Fault>) {
-    let Target::Service { name, instance: Some(instance) } = &placed.value.on else { return };
-    let service = both.system.services.iter().find(|s| s.value.name == *name);
-    if let Some(service) = service.filter(|s| *instance >= s.value.instances) {
-        let count = service.value.instances;
-        let on = placed.node.get("on").map_or(placed.name, |on| on.place("instance"));
-        let message = format!("`{name}` has {count} instance{}", if count == 1 { "" } else { "s" });
-        both.desk.wrong(Note::new(Rule::UnknownName, on, message).label("instances count from 0").help(format!(
-            "from 0 to {}; or write `instances: {}` in the system file",
-            count - 1,
-            instance + 1
-        )));
-    }
-    if let Some(service) = service.filter(|s| matches!(s.value.listen, Listen::Fixed(_)) && *instance > 0) {
-        both.desk.odd(Note::new(Rule::Conflict, placed.name, format!("`{}` has a fixed address", service.value.name)));
+    for victim in placed.value.on.victims() {
+        let Some(instance) = victim.instance else { continue };
+        let name = &victim.name;
+        let service = both.system.services.iter().find(|s| s.value.name == *name);
+        // A database is one.
+        let count = service.map_or(1, |service| service.value.instances);
+        if instance >= count {
+            let on = placed.node.get("on").map_or(placed.name, |on| on.place("instance"));
+            let message = format!("`{name}` has {count} instance{}", if count == 1 { "" } else { "s" });
+            let help = match service {
+                Some(_) => {
+                    format!("from 0 to {}; or write `instances: {}` in the system file", count - 1, instance + 1)
+                }
+                None => "take `instance` away".to_owned(),
+            };
+            both.desk.wrong(Note::new(Rule::UnknownName, on, message).label("instances count from 0").help(help));
+        }
+        if let Some(service) = service.filter(|s| matches!(s.value.listen, Listen::Fixed(_)) && instance > 0) {
+            both.desk.odd(Note::new(
+                Rule::Conflict,
+                placed.name,
+                format!("`{}` has a fixed address", service.value.name),
+            ));
+        }
     }
 }
 
@@ -102,7 +116,9 @@ fn system_edges(both: &Both<'_, '_>) -> Vec<Edge> {
     let called = both.system.operations.iter().map(|o| Edge::calls(squall_record::CLIENT, &o.value.call.service));
     let declared = services.flat_map(|service| {
         let calls = service.calls.iter().map(|u| Edge::calls(&service.name, &u.to));
-        calls.chain(service.events.iter().map(|e| Edge::events(&service.name, &e.to))).collect::<Vec<_>>()
+        let events = service.events.iter().map(|e| Edge::events(&service.name, &e.to));
+        let database = service.has_database_edge().then(|| service.database_edge());
+        calls.chain(events).chain(database).collect::<Vec<_>>()
     });
     called.chain(declared).collect()
 }
@@ -111,7 +127,7 @@ fn system_edges(both: &Both<'_, '_>) -> Vec<Edge> {
 pub(super) fn edges_of(both: &Both<'_, '_>, target: &Target) -> Vec<Edge> {
     match target {
         Target::Edges(edges) => edges.clone(),
-        Target::Service { .. } => Vec::new(),
+        Target::Services(_) => Vec::new(),
         Target::Between(one, other) => system_edges(both)
             .into_iter()
             .filter(|e| {
@@ -126,6 +142,7 @@ fn ends_calls(inject: &Inject) -> bool {
     matches!(
         inject,
         Inject::Respond(_)
+            | Inject::AnswerAs { .. }
             | Inject::LoseResponse { .. }
             | Inject::BlackHole
             | Inject::Reset { .. }
@@ -141,6 +158,11 @@ pub(super) fn window(fault: &Fault, load_ends: Duration) -> (Duration, Duration)
         When::Times { from, lasts } => {
             let lasts = match &fault.inject {
                 Inject::Kill { restart_after } => restart_after.or(*lasts),
+                // At the least: how long a service takes to end and to be ready is its own.
+                Inject::Restart { down_for, gap } => {
+                    let each = u32::try_from(fault.on.victims().len()).unwrap_or(u32::MAX);
+                    Some(down_for.saturating_mul(each) + gap.saturating_mul(each.saturating_sub(1)))
+                }
                 _ => *lasts,
             };
             (*from, lasts.map_or(load_ends, |lasts| *from + lasts))

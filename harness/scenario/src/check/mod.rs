@@ -12,6 +12,7 @@ mod faults;
 mod timing;
 mod breakers;
 mod expectations;
+mod contracts;
 
 use crate::decode::{desk::Desk, names::Names, scenario, system};
 

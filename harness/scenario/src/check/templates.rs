@@ -169,12 +169,14 @@ fn check_callee(used: &Used, group: &str, scope: &Scope<'_>, unknown: &dyn Fn(St
         "attempts" | "breaker" => Some(field),
         _ => None,
     };
-    let callee = scope.node.get(group).and_then(|callees| callees.get(to)).filter(|_| group == "calls");
-    let missing = policy.filter(|policy| callee.is_some_and(|callee| callee.get(policy).is_none()));
+    let has = |policy: &&str| group == "calls" || *policy == "timeout";
+    let callee = scope.node.get(group).and_then(|callees| callees.get(to));
+    let missing = policy.filter(has).filter(|policy| callee.is_some_and(|callee| callee.get(policy).is_none()));
     if let Some(missing) = missing {
         return unknown(format!("`{to}` declares no `{missing}`"), Vec::new(), field);
     }
-    let policy = ["timeout_ms", "attempts", "breaker"].into_iter().filter(|_| group == "calls");
+    let policy =
+        ["timeout_ms", "attempts", "breaker"].into_iter().filter(|field| group == "calls" || *field == "timeout_ms");
     let fields: Vec<&str> = ADDRESS.into_iter().chain(policy).collect();
     if !fields.contains(&field) {
         unknown("no such part of a callee".to_owned(), fields, field);

@@ -2,12 +2,14 @@
 
 use std::collections::BTreeMap;
 
+use squall_record::{Edge, EdgeKind};
+
 use super::{
     Placed,
     desk::Desk,
     edge,
     fields::{self, Fields},
-    names::Names,
+    names::{Names, leads_to_database},
     saga::operation_name,
     service::given,
 };
@@ -16,7 +18,7 @@ use crate::{
     model::Expectation,
     shape::{Form, expectation::EXPECTATIONS},
     suggest,
-    tree::Node,
+    tree::{Node, Scalar, Value},
 };
 
 /// What the expectations of a scenario may name.
@@ -41,7 +43,9 @@ pub(crate) fn expectation<'n>(desk: &Desk<'_>, node: &'n Node, known: &Known<'_>
     let value = match (kind.name, &kind.form) {
         ("invariant", _) => invariant(desk, body, known.names),
         (name, Form::Shape(shape)) => {
-            let fields = Fields::open(desk, body, shape)?;
+            // A word alone has no keys.
+            let empty = Node { span: node.span, value: Value::Scalar(Scalar { text: String::new(), plain: true }) };
+            let fields = Fields::open(desk, value.unwrap_or(&empty), shape)?;
             decode(&fields, name, known)
         }
         (name, _) => Some(Expectation::NotYet { kind: name.to_owned() }),
@@ -126,6 +130,10 @@ fn decode(fields: &Fields<'_, '_>, kind: &str, known: &Known<'_>) -> Option<Expe
                 amplification: amplification?,
             }
         }
+        "contract" => {
+            let on = given(fields.get("on").map(|node| contract_edges(desk, node, names)))?;
+            Expectation::Contract { on: on.unwrap_or_default() }
+        }
         "recovers" => {
             let (of, within) = (operation("of"), fields.duration("within"));
             let (succeeded, after) = (fields.bound("succeeded"), fault(fields, "after", known));
@@ -141,4 +149,22 @@ fn decode(fields: &Fields<'_, '_>, kind: &str, known: &Known<'_>) -> Option<Expe
         }
         other => Expectation::NotYet { kind: other.to_owned() },
     })
+}
+
+/// Edges whose answers pacts can speak of.
+fn contract_edges(desk: &Desk<'_>, node: &Node, names: &Names) -> Option<Vec<Edge>> {
+    let edges = edge::edges(desk, node, names)?;
+    let why = match edges.iter().find(|edge| edge.kind == EdgeKind::Events || leads_to_database(edge)) {
+        None => return Some(edges),
+        Some(edge) if edge.kind == EdgeKind::Events => {
+            "what is delivered there is an event, and its answer is promised nowhere"
+        }
+        Some(_) => "an edge to a database carries bytes",
+    };
+    desk.wrong(
+        Note::new(Rule::Conflict, node.span, "no contract can be kept on this edge")
+            .label(why)
+            .help("write `on: order -> payment`, or `on: \"* -> payment\"`"),
+    );
+    None
 }

@@ -8,13 +8,13 @@ use super::{
     edge,
     fields::Fields,
     inject::{self, Acts},
-    names::Names,
+    names::{Names, leads_to_database},
     service::{all, given},
     text,
 };
 use crate::{
     mistake::{Note, Rule},
-    model::{Call, CallPoint, Fault, Inject, Match, Target, When},
+    model::{Call, CallPoint, DATABASE, Fault, Inject, Match, Target, Victim, When},
     shape::fault::{FAULT, MATCH, ON_BETWEEN, ON_SERVICE, WHEN},
     suggest,
     tree::{Node, Value},
@@ -42,73 +42,79 @@ pub(crate) fn fault<'n>(desk: &Desk<'_>, node: &'n Node, names: &Names) -> Optio
     Some(Placed { node, name: node.place("name"), value })
 }
 
+/// A service, or the database of one.
 fn service(desk: &Desk<'_>, node: &Node, names: &Names) -> Option<String> {
     let text = desk.text(node)?;
-    if !names.known || names.services.contains(&text) {
+    if !names.known || names.services().chain(names.databases()).any(|name| name == text) {
         return Some(text);
     }
     // Two names with something between them were meant for an edge.
     let ends: Vec<&str> =
         text.split(|c: char| !c.is_alphanumeric() && !"_.".contains(c)).filter(|e| !e.is_empty()).collect();
     let edge = names.edges.iter().find(|edge| ends == [edge.from.as_str(), edge.to.as_str()]);
-    desk.wrong(match edge {
-        Some(edge) => Note::new(Rule::BadEdge, node.span, format!("`{text}` is not an edge"))
+    let owner = text.strip_suffix(DATABASE).and_then(|owner| owner.strip_suffix('.'));
+    desk.wrong(match (edge, owner.filter(|owner| names.services().any(|name| name == *owner))) {
+        (Some(edge), _) => Note::new(Rule::BadEdge, node.span, format!("`{text}` is not an edge"))
             .label("an edge is `caller -> callee`")
             .help(format!("write `{edge}`")),
-        None => Note::new(Rule::UnknownName, node.span, format!("unknown service `{text}`"))
+        (None, Some(owner)) => edge::no_database(owner, node.span),
+        (None, None) => Note::new(Rule::UnknownName, node.span, format!("unknown service `{text}`"))
             .label("no service has this name")
-            .help_if(suggest::remedy(&text, names.services())),
+            .help_if(suggest::remedy(&text, names.services().chain(names.databases()))),
     });
     None
 }
 
-fn target(desk: &Desk<'_>, node: &Node, names: &Names) -> Option<Target> {
-    if let Value::Map(entries) = &node.value {
-        if entries.iter().any(|entry| entry.key == "between") {
-            let fields = Fields::open(desk, node, &ON_BETWEEN)?;
-            return between(desk, fields.get("between")?, names);
-        }
-        let fields = Fields::open(desk, node, &ON_SERVICE)?;
-        let name = fields.get("service").and_then(|node| service(desk, node, names));
-        let instance = fields.get("instance").map(|_| fields.count("instance"));
-        return Some(Target::Service { name: name?, instance: given(instance)? });
+/// A service by its name, or with the one of its instances that is meant.
+fn victim(desk: &Desk<'_>, node: &Node, names: &Names) -> Option<Victim> {
+    if !matches!(node.value, Value::Map(_)) {
+        return Some(Victim { name: service(desk, node, names)?, instance: None });
     }
-    let text = desk.text(node)?;
-    if !text.contains("->") && !text.contains("~>") {
-        return Some(Target::Service { name: service(desk, node, names)?, instance: None });
-    }
-    match text.parse::<Edge>() {
-        Ok(pattern) if pattern.from == "*" || pattern.to == "*" => edges_like(desk, node, &pattern, names),
-        _ => edge::edge(desk, node, names).map(|edge| Target::Edges(vec![edge])),
-    }
+    let fields = Fields::open(desk, node, &ON_SERVICE)?;
+    let name = fields.get("service").and_then(|node| service(desk, node, names));
+    let instance = fields.get("instance").map(|_| fields.count("instance"));
+    Some(Victim { name: name?, instance: given(instance)? })
 }
 
-fn edges_like(desk: &Desk<'_>, node: &Node, pattern: &Edge, names: &Names) -> Option<Target> {
-    let fits = |edge: &&Edge| {
-        edge.kind == pattern.kind
-            && (pattern.from == "*" || pattern.from == edge.from)
-            && (pattern.to == "*" || pattern.to == edge.to)
-    };
-    let edges: Vec<Edge> = names.edges.iter().filter(fits).cloned().collect();
-    if edges.is_empty() && names.known {
-        let name = if pattern.from == "*" { &pattern.to } else { &pattern.from };
-        let at = node.scalar().and_then(|text| text.find(name.as_str())).unwrap_or(0);
-        let known: Vec<&str> = match pattern.from.as_str() {
-            "*" => names.edges.iter().map(|edge| edge.to.as_str()).collect(),
-            _ => names.edges.iter().map(|edge| edge.from.as_str()).collect(),
-        };
+/// Several services: each of them once.
+fn victims(desk: &Desk<'_>, node: &Node, names: &Names) -> Option<Vec<Victim>> {
+    if node.items().is_empty() {
         desk.wrong(
-            Note::new(
-                Rule::UnknownName,
-                desk.part(node, at, name.len()),
-                format!("the system has no edge `{pattern}`"),
-            )
-            .label("no edge is like this")
-            .help_if(suggest::nearest(name, known).map(|near| format!("did you mean `{near}`?"))),
+            Note::new(Rule::WrongForm, node.span, "a fault is on something").help("write `on: [order, payment]`"),
         );
         return None;
     }
-    Some(Target::Edges(edges))
+    let found = all(node.items(), |item| victim(desk, item, names))?;
+    for (at, (victim, item)) in found.iter().zip(node.items()).enumerate() {
+        let is_there = |earlier: &Victim| {
+            let same = earlier.instance == victim.instance || earlier.instance.is_none() || victim.instance.is_none();
+            earlier.name == victim.name && same
+        };
+        if found[..at].iter().any(is_there) {
+            desk.wrong(
+                Note::new(Rule::DuplicateName, item.span, format!("`{}` is there already", victim.name))
+                    .help("take one of the two away"),
+            );
+        }
+    }
+    Some(found)
+}
+
+fn target(desk: &Desk<'_>, node: &Node, names: &Names) -> Option<Target> {
+    match &node.value {
+        Value::Map(entries) if entries.iter().any(|entry| entry.key == "between") => {
+            let fields = Fields::open(desk, node, &ON_BETWEEN)?;
+            return between(desk, fields.get("between")?, names);
+        }
+        Value::Map(_) => return Some(Target::Services(vec![victim(desk, node, names)?])),
+        Value::List(_) => return victims(desk, node, names).map(Target::Services),
+        Value::Scalar(_) => {}
+    }
+    let text = desk.text(node)?;
+    if !text.contains("->") && !text.contains("~>") {
+        return Some(Target::Services(vec![victim(desk, node, names)?]));
+    }
+    edge::edges(desk, node, names).map(Target::Edges)
 }
 
 fn between(desk: &Desk<'_>, node: &Node, names: &Names) -> Option<Target> {
@@ -209,7 +215,8 @@ fn goes_together(fields: &Fields<'_, '_>, on: &Target, injected: &Inject, acts: 
     let desk = fields.desk;
     let kind = inject::word(injected);
     let place = fields.place("on");
-    let on_service = matches!(on, Target::Service { .. });
+    let on_service = matches!(on, Target::Services(_));
+    let on_database = matches!(on, Target::Edges(edges) if edges.iter().any(leads_to_database));
     let on_events = matches!(on, Target::Edges(edges) if edges.iter().any(|edge| edge.kind == EdgeKind::Events));
     let conflict = |message: String, help: &str| desk.wrong(Note::new(Rule::Conflict, place, message).help(help));
     match acts {
@@ -222,6 +229,16 @@ fn goes_together(fields: &Fields<'_, '_>, on: &Target, injected: &Inject, acts: 
                 "write `on: order -> payment`, or `on: \"* -> payment\"`",
             );
         }
+        Acts::Calls if on_database => {
+            conflict(
+                format!("`{kind}` acts on calls, and an edge to a database carries bytes"),
+                "inject one of the faults on bytes: `latency`, `reset`, `partition`, …",
+            );
+        }
+        Acts::Calls if on_events && injected.comes_from_contract() => conflict(
+            format!("`{kind}` is of answers to calls, and what is delivered here is an event"),
+            "write `on: order -> payment`, or `on: \"* -> payment\"`",
+        ),
         Acts::Events if !on_events => {
             conflict(format!("`{kind}` acts on delivered events"), "write `on: order ~> inventory`")
         }
@@ -252,6 +269,12 @@ fn goes_together(fields: &Fields<'_, '_>, on: &Target, injected: &Inject, acts: 
         desk.wrong(
             Note::new(Rule::MissingKey, fields.place("inject"), "a pause without a length would never end")
                 .help("add `for: 2s`"),
+        );
+    }
+    if matches!(injected, Inject::Restart { .. }) && fields.get("for").is_some() {
+        desk.wrong(
+            Note::new(Rule::Conflict, fields.place("for"), "a restart is over when everything is ready again")
+                .help("take `for` away; `down_for` and `gap` make it longer"),
         );
     }
     if let (Inject::Kill { restart_after: Some(_) }, Some(_)) = (injected, fields.get("for")) {

@@ -256,6 +256,7 @@ pub(crate) fn example(form: &Form) -> String {
         Form::Rate => "20/s".to_owned(),
         Form::Share => "10%".to_owned(),
         Form::ByteRate => "100kB/s".to_owned(),
+        Form::ByteSize => "32MB".to_owned(),
         Form::ShareBound => "\">= 99%\"".to_owned(),
         Form::DurationBound => "\"<= 300ms\"".to_owned(),
         Form::NumberBound => "\"<= 1.5\"".to_owned(),

@@ -9,7 +9,8 @@ use super::{
     service::given,
 };
 use crate::{
-    model::{ByteRate, Corruption, Inject, Respond, StreamSide, Then},
+    mistake::{Note, Rule},
+    model::{ByteRate, ByteSize, Corruption, Inject, Quantity, Respond, Share, StreamSide, Then},
     shape::{
         Form, Kind, Shape,
         fault::{INJECTS, RESPOND},
@@ -29,6 +30,11 @@ pub(crate) enum Acts {
     /// Delivered events.
     Events,
 }
+
+/// The kernel takes a quota of no less than a millisecond of CPU time in each period of 100 ms.
+const CPU_SHARE_MIN: Share = Share(0.01);
+/// Docker takes no lower limit than 6 MiB; the language counts in thousands.
+const MEMORY_MIN: ByteSize = ByteSize(6_300_000);
 
 /// What is injected, and on what it acts. Kinds that do not work yet are noted, and given back by their name.
 pub(crate) fn inject(desk: &Desk<'_>, node: &Node) -> Option<(Inject, Acts)> {
@@ -50,7 +56,7 @@ fn acts(kind: &str) -> Acts {
         "respond" | "delay" | "cut-response" | "corrupt-body" | "lose-response" | "answer-as" | "break-contract" => {
             Acts::Calls
         }
-        "kill" | "pause" | "crash-at" | "cpu" | "memory" | "clock-skew" => Acts::Service,
+        "kill" | "pause" | "restart" | "cpu" | "memory" | "crash-at" | "clock-skew" => Acts::Service,
         "duplicate" | "drop" | "reorder" => Acts::Events,
         _ => Acts::Bytes,
     }
@@ -73,9 +79,14 @@ pub(crate) fn word(inject: &Inject) -> &str {
         Inject::Delay { .. } => "delay",
         Inject::CutResponse { .. } => "cut-response",
         Inject::CorruptBody { .. } => "corrupt-body",
+        Inject::AnswerAs { .. } => "answer-as",
+        Inject::BreakContract { .. } => "break-contract",
         Inject::LoseResponse { .. } => "lose-response",
         Inject::Kill { .. } => "kill",
         Inject::Pause => "pause",
+        Inject::Restart { .. } => "restart",
+        Inject::Cpu { .. } => "cpu",
+        Inject::Memory { .. } => "memory",
         Inject::NotYet { kind } => kind,
     }
 }
@@ -110,9 +121,20 @@ fn decode(fields: &Fields<'_, '_>, kind: &Kind) -> Option<Inject> {
         "delay" => Inject::Delay { delay: fields.duration("delay")? },
         "cut-response" => Inject::CutResponse { after_bytes: fields.whole("after_bytes")? },
         "corrupt-body" => corrupt_body(fields)?,
+        "answer-as" => Inject::AnswerAs { interaction: fields.text("interaction")? },
+        "break-contract" => break_contract(fields)?,
         "lose-response" => Inject::LoseResponse { then: then(fields)? },
         "kill" => Inject::Kill { restart_after: duration("restart_after")? },
         "pause" => Inject::Pause,
+        "restart" => {
+            let (down_for, gap) = (zero("down_for"), zero("gap"));
+            Inject::Restart { down_for: down_for?, gap: gap? }
+        }
+        "cpu" => Inject::Cpu { limit: cpu_limit(fields)? },
+        "memory" => {
+            let (limit, restart_after) = (memory_limit(fields), duration("restart_after"));
+            Inject::Memory { limit_bytes: limit?.0, restart_after: restart_after? }
+        }
         not_yet => {
             spelling(fields);
             Inject::NotYet { kind: not_yet.to_owned() }
@@ -122,11 +144,8 @@ fn decode(fields: &Fields<'_, '_>, kind: &Kind) -> Option<Inject> {
 
 /// Reads every parameter of a kind that does not work yet, so that its mistakes show all the same.
 fn spelling(fields: &Fields<'_, '_>) {
-    for key in ["limit", "probability"] {
-        let _ = fields.node.get(key).map(|node| match key {
-            "probability" => fields.desk.quantity::<crate::model::Share>(node).is_some(),
-            _ => fields.desk.text(node).is_some(),
-        });
+    if let Some(node) = fields.node.get("probability") {
+        fields.desk.quantity::<Share>(node);
     }
     if fields.node.get("kind").is_some() {
         fields.word("kind");
@@ -137,6 +156,34 @@ fn spelling(fields: &Fields<'_, '_>) {
     if fields.node.get("distance").is_some() {
         fields.count("distance");
     }
+}
+
+/// A share of a core that is some of it.
+fn cpu_limit(fields: &Fields<'_, '_>) -> Option<Share> {
+    let limit = fields.quantity::<Share>("limit")?;
+    if limit < CPU_SHARE_MIN {
+        let least = CPU_SHARE_MIN.show();
+        fields.desk.wrong(
+            Note::new(Rule::BadQuantity, fields.place("limit"), format!("less than {least} of a core cannot be given"))
+                .help(format!("write `{least}` or more")),
+        );
+        return None;
+    }
+    Some(limit)
+}
+
+/// An amount of memory that a container can be limited to.
+fn memory_limit(fields: &Fields<'_, '_>) -> Option<ByteSize> {
+    let limit = fields.quantity::<ByteSize>("limit")?;
+    if limit < MEMORY_MIN {
+        let least = MEMORY_MIN.show();
+        fields.desk.wrong(
+            Note::new(Rule::BadQuantity, fields.place("limit"), format!("no container runs in less than {least}"))
+                .help(format!("write `{least}` or more")),
+        );
+        return None;
+    }
+    Some(limit)
 }
 
 fn stream(fields: &Fields<'_, '_>) -> Option<StreamSide> {
@@ -179,6 +226,19 @@ fn corrupt_body(fields: &Fields<'_, '_>) -> Option<Inject> {
         _ => Corruption::Garble,
     };
     Some(Inject::CorruptBody { field: field?, kind })
+}
+
+fn break_contract(fields: &Fields<'_, '_>) -> Option<Inject> {
+    let (kind, field) = (fields.word("kind"), given(fields.get("field").map(|_| fields.text("field"))));
+    let (kind, field) = (kind?, field?.filter(|field| field != "any"));
+    let is_whole = matches!(kind, "empty" | "not-json");
+    if is_whole && field.is_some() {
+        fields.desk.wrong(
+            Note::new(Rule::Conflict, fields.place("field"), format!("`{kind}` breaks the whole body, not a field"))
+                .help("take `field` away, or write `kind: missing-field`"),
+        );
+    }
+    Some(Inject::BreakContract { kind: kind.to_owned(), field })
 }
 
 fn then(fields: &Fields<'_, '_>) -> Option<Then> {

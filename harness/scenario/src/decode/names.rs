@@ -3,9 +3,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use squall_record::{CLIENT, Edge};
+use squall_record::{CLIENT, Edge, EdgeKind};
 
 use crate::{
+    model::DATABASE,
     template::{
         call::{Part, parts},
         names,
@@ -69,7 +70,19 @@ impl Names {
         self.operations.keys().map(String::as_str)
     }
 
-    /// Whatever can be at the callee's end of an edge.
+    /// The databases that an edge leads to: `order.database`.
+    pub(crate) fn databases(&self) -> impl Iterator<Item = &str> {
+        self.edges.iter().filter(|edge| leads_to_database(edge)).map(|edge| edge.to.as_str())
+    }
+
+    /// An edge as it is meant: `order -> database` leads to `order.database`, unless something is called `database`.
+    pub(crate) fn meant(&self, edge: Edge) -> Edge {
+        let is_own =
+            edge.kind == EdgeKind::Calls && edge.to == DATABASE && !self.callees().any(|name| name == DATABASE);
+        if is_own { Edge::calls(&edge.from, format!("{}.{DATABASE}", edge.from)) } else { edge }
+    }
+
+    /// Whatever can be at the callee's end of an edge, databases aside.
     pub(crate) fn callees(&self) -> impl Iterator<Item = &str> {
         self.services.iter().chain(&self.backing).map(String::as_str)
     }
@@ -111,6 +124,12 @@ impl OperationNames {
     }
 }
 
+/// Whether an edge is one from a service to its own database.
+pub(crate) fn leads_to_database(edge: &Edge) -> bool {
+    let own = edge.to.strip_suffix(DATABASE).and_then(|owner| owner.strip_suffix('.'));
+    edge.kind == EdgeKind::Calls && own == Some(edge.from.as_str())
+}
+
 /// Every scalar's text inside of a node.
 fn scalars<'n>(node: &'n Node, texts: &mut Vec<&'n str>) {
     match &node.value {
@@ -133,6 +152,11 @@ fn edges(root: &Node) -> Vec<Edge> {
         let keys = |key: &str| service.value.get(key).map(Node::entries).unwrap_or_default();
         edges.extend(keys("calls").iter().map(|e| Edge::calls(&service.key, &e.key)));
         edges.extend(keys("events").iter().map(|e| Edge::events(&service.key, &e.key)));
+        let database = service.value.get("database").map(Node::entries).unwrap_or_default();
+        let is_server = database
+            .iter()
+            .any(|e| ["process", "container"].contains(&e.key.as_str()) && e.value.scalar() == Some("postgres"));
+        edges.extend(is_server.then(|| Edge::calls(&service.key, format!("{}.{DATABASE}", service.key))));
     }
     edges
 }

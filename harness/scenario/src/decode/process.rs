@@ -2,12 +2,12 @@
 
 use std::{collections::BTreeMap, path::PathBuf};
 
-use super::{desk::Desk, fields::Fields, text};
+use super::{desk::Desk, fields::Fields, service::given, text};
 use crate::{
     command,
     mistake::{Note, Rule},
-    model::{Container, FileText, Process, Ready, RenderedFile, Template},
-    shape::system::{CONTAINER, FILE, PROCESS, READY_LOG},
+    model::{Container, FileText, Process, Ready, Recipe, RenderedFile, Template, WithoutRegistry},
+    shape::system::{CONTAINER, FILE, PROCESS, READY_LOG, WITHOUT_REGISTRY},
     tree::{Node, Value},
 };
 
@@ -140,17 +140,20 @@ pub(crate) fn templates(desk: &Desk<'_>, entries: &[crate::tree::Entry]) -> Opti
 
 pub(crate) fn container(desk: &Desk<'_>, node: &Node) -> Option<Container> {
     let fields = Fields::open(desk, node, &CONTAINER)?;
-    let args: BTreeMap<String, String> =
-        fields.entries("args").iter().filter_map(|entry| Some((entry.key.clone(), desk.text(&entry.value)?))).collect();
+    let args = arguments(&fields);
+    let without = fields.get("without_registry").map(|node| without_registry(desk, node, &args));
     match (fields.text("image"), fields.text("dockerfile")) {
-        (Some(image), None) if fields.get("args").is_none() => Some(Container::Image(image)),
-        (None, Some(dockerfile)) => Some(Container::Dockerfile { dockerfile: dockerfile.into(), args }),
-        (Some(_), None) => {
+        (Some(image), None) => {
+            let odd = ["args", "without_registry"].into_iter().find(|key| fields.get(key).is_some());
+            let Some(odd) = odd else { return Some(Container::Image(image)) };
             desk.wrong(
-                Note::new(Rule::Conflict, fields.place("args"), "a ready image takes no build arguments")
-                    .help("take `args` away"),
+                Note::new(Rule::Conflict, fields.place(odd), "a ready image is not built")
+                    .help(format!("take `{odd}` away, or name a `dockerfile` in place of the `image`")),
             );
             None
+        }
+        (None, Some(dockerfile)) => {
+            Some(Container::Built(Recipe { dockerfile: dockerfile.into(), args, without_registry: given(without)? }))
         }
         _ => {
             desk.wrong(
@@ -160,6 +163,18 @@ pub(crate) fn container(desk: &Desk<'_>, node: &Node) -> Option<Container> {
             None
         }
     }
+}
+
+fn arguments(fields: &Fields<'_, '_>) -> BTreeMap<String, String> {
+    let entries = fields.entries("args").iter();
+    entries.filter_map(|entry| Some((entry.key.clone(), fields.desk.text(&entry.value)?))).collect()
+}
+
+fn without_registry(desk: &Desk<'_>, node: &Node, args: &BTreeMap<String, String>) -> Option<WithoutRegistry> {
+    let fields = Fields::open(desk, node, &WITHOUT_REGISTRY)?;
+    let build = command_text(desk, fields.get("build"));
+    let args = if fields.get("args").is_some() { arguments(&fields) } else { args.clone() };
+    Some(WithoutRegistry { dockerfile: path(&fields, "dockerfile")?, build: build?, args })
 }
 
 /// How something says that it is ready; `tcp` where nothing is said.

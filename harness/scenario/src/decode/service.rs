@@ -23,6 +23,7 @@ pub(crate) fn service<'n>(desk: &Desk<'_>, entry: &'n Entry, names: &Names) -> O
                 .help("give the service another name"),
         );
     }
+    not_a_database(desk, entry, names);
     let fields = Fields::open(desk, &entry.value, &SERVICE)?;
     let process = fields.get("process").map(|node| process::process(desk, node));
     let container = fields.get("container").map(|node| process::container(desk, node));
@@ -55,6 +56,17 @@ pub(crate) fn service<'n>(desk: &Desk<'_>, entry: &'n Entry, names: &Names) -> O
         crash_points,
     };
     named.then_some(Placed { node: &entry.value, name: entry.key_span, value })
+}
+
+/// Whether no service's database has this name already.
+fn not_a_database(desk: &Desk<'_>, entry: &Entry, names: &Names) {
+    if names.databases().any(|name| name == entry.key) {
+        desk.wrong(
+            Note::new(Rule::DuplicateName, entry.key_span, format!("`{}` is a service's database already", entry.key))
+                .label("a service's database is called after it, in edges and in faults")
+                .help("give this another name"),
+        );
+    }
 }
 
 /// Turns "there, but wrong" into nothing at all.
@@ -318,7 +330,8 @@ fn event_route(desk: &Desk<'_>, entry: &Entry, names: &Names) -> Option<EventRou
             .help(format!("write `{} {} {}`", call.method, entry.key, call.path)),
         );
     }
-    known.then_some(EventRoute { to: entry.key.clone(), given: given?, call: call? })
+    let timeout = self::given(fields.get("timeout").map(|_| fields.positive("timeout")));
+    known.then_some(EventRoute { to: entry.key.clone(), given: given?, call: call?, timeout: timeout? })
 }
 
 pub(crate) fn backing(desk: &Desk<'_>, entry: &Entry, names: &Names) -> Option<Backing> {
@@ -329,6 +342,7 @@ pub(crate) fn backing(desk: &Desk<'_>, entry: &Entry, names: &Names) -> Option<B
                 .help("give one of the two another name"),
         );
     }
+    not_a_database(desk, entry, names);
     let fields = Fields::open(desk, &entry.value, &BACKING)?;
     let process = fields.get("process").map(|node| process::process(desk, node));
     let container = fields.get("container").map(|node| process::container(desk, node));

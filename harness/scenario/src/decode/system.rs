@@ -16,6 +16,7 @@ pub(crate) struct Decoded<'n> {
     pub(crate) node: &'n Node,
     name: Option<String>,
     root: PathBuf,
+    pub(crate) contracts: Option<PathBuf>,
     pub(crate) services: Vec<Placed<'n, Service>>,
     backing: Vec<Backing>,
     pub(crate) vars: BTreeMap<String, serde_json::Value>,
@@ -38,6 +39,7 @@ pub(crate) fn decode<'n>(desk: &Desk<'_>, node: &'n Node, names: &Names) -> Opti
         node,
         name,
         root,
+        contracts: node.get("contracts").and_then(|_| fields.text("contracts")).map(PathBuf::from),
         services: each("services").iter().filter_map(|entry| service::service(desk, entry, names)).collect(),
         backing: each("backing").iter().filter_map(|entry| service::backing(desk, entry, names)).collect(),
         vars: service::vars(desk, each("vars")),
@@ -78,6 +80,7 @@ impl Decoded<'_> {
         Some(System {
             name: self.name?,
             root: self.root,
+            contracts: self.contracts,
             services: values(self.services),
             backing: self.backing,
             vars: self.vars,

@@ -24,12 +24,13 @@ fn push_table(page: &mut String, name: &str) {
     if let Some(kinds) = kinds {
         return push_kinds(page, kinds);
     }
-    let shapes: [(&str, &'static Shape); 26] = [
+    let shapes: [(&str, &'static Shape); 27] = [
         ("system", &system::SYSTEM),
         ("service", &system::SERVICE),
         ("process", &system::PROCESS),
         ("file", &system::FILE),
         ("container", &system::CONTAINER),
+        ("build-without-a-registry", &system::WITHOUT_REGISTRY),
         ("listen", &system::LISTEN),
         ("database", &system::DATABASE),
         ("callee", &system::UPSTREAM),
@@ -120,6 +121,7 @@ fn form(form: &Form) -> String {
         Form::Rate => "rate".to_owned(),
         Form::Share => "share".to_owned(),
         Form::ByteRate => "rate of bytes".to_owned(),
+        Form::ByteSize => "bytes".to_owned(),
         Form::ShareBound => "bound on a share".to_owned(),
         Form::DurationBound => "bound on a duration".to_owned(),
         Form::NumberBound => "bound on a number".to_owned(),

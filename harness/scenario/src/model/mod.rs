@@ -9,6 +9,6 @@ pub mod system;
 pub mod scenario;
 
 pub use call::{Call, CallTemplate, Expression, JsonTemplate, Template};
-pub use quantity::{BadQuantity, Bound, ByteRate, Comparison, Percentile, Quantity, Rate, Share};
+pub use quantity::{BadQuantity, Bound, ByteRate, ByteSize, Comparison, Percentile, Quantity, Rate, Share};
 pub use scenario::*;
 pub use system::*;

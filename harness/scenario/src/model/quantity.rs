@@ -14,6 +14,10 @@ pub struct Share(pub f64);
 #[derive(Clone, Copy, Debug, PartialEq, PartialOrd)]
 pub struct ByteRate(pub f64);
 
+/// Bytes; 1 kB is 1,000 bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ByteSize(pub u64);
+
 /// Which way a bound points.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Comparison {
@@ -249,6 +253,28 @@ impl Quantity for ByteRate {
     }
 }
 
+impl Quantity for ByteSize {
+    const WHAT: &'static str = "an amount of bytes";
+    const EXAMPLE: &'static str = "32MB";
+    const LIKELIEST_UNIT: &'static str = "MB";
+    const LIKELIEST_SIGN: &'static str = "<=";
+
+    fn read(text: &str) -> Result<ByteSize, BadQuantity> {
+        let wrong = || unreadable::<ByteSize>(text);
+        let (number, unit) = split_number(text).ok_or_else(wrong)?;
+        let (_, size) = BYTES.into_iter().find(|(name, _)| *name == unit).ok_or_else(wrong)?;
+        scaled(number, size).map(ByteSize).ok_or_else(wrong)
+    }
+
+    fn show(&self) -> String {
+        let whole = BYTES.into_iter().find(|(_, size)| self.0 >= *size && self.0.is_multiple_of(*size));
+        let (unit, size) = whole.unwrap_or(("B", 1));
+        format!("{}{unit}", self.0 / size)
+    }
+}
+
+const BYTES: [(&str, u64); 4] = [("GB", 1_000_000_000), ("MB", 1_000_000), ("kB", 1_000), ("B", 1)];
+
 impl Quantity for f64 {
     const WHAT: &'static str = "a number";
     const EXAMPLE: &'static str = "1.5";
@@ -338,4 +364,4 @@ macro_rules! written_as_shown {
         }
     )*};
 }
-written_as_shown!(Rate, Share, ByteRate);
+written_as_shown!(Rate, Share, ByteRate, ByteSize);

@@ -38,6 +38,11 @@ impl Scenario {
     pub fn fault(&self, name: &str) -> Option<&Fault> {
         self.faults.iter().find(|f| f.name == name)
     }
+    /// Whether it asks for the contracts between the services.
+    pub fn needs_contracts(&self) -> bool {
+        self.expect.iter().any(|expectation| matches!(expectation, Expectation::Contract { .. }))
+            || self.faults.iter().any(|fault| fault.inject.comes_from_contract())
+    }
     /// When the load ends, after time zero.
     pub fn load_ends(&self) -> Duration {
         self.load.iter().map(|s| s.from + s.lasts).max().unwrap_or_default()
@@ -111,15 +116,33 @@ pub struct Fault {
 pub enum Target {
     /// On these edges; `* -> payment` is already resolved to every caller.
     Edges(Vec<Edge>),
-    /// On a service: all its instances, or one.
-    Service {
-        /// The service.
-        name: String,
-        /// Only this instance.
-        instance: Option<u32>,
-    },
+    /// On services, or databases of theirs.
+    Services(Vec<Victim>),
     /// Between two sets of services: every edge from one to the other, either way.
     Between(Vec<String>, Vec<String>),
+}
+
+impl Target {
+    /// Whether it is a service or a database of this name, or one of several.
+    pub fn is_service(&self, name: &str) -> bool {
+        self.victims().iter().any(|victim| victim.name == name)
+    }
+    /// The services that it is on; none for edges.
+    pub fn victims(&self) -> &[Victim] {
+        match self {
+            Target::Services(victims) => victims,
+            Target::Edges(_) | Target::Between(..) => &[],
+        }
+    }
+}
+
+/// What a fault on services strikes: all instances of one, or one of them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Victim {
+    /// The service; or a service's database, `order.database`.
+    pub name: String,
+    /// Only this instance.
+    pub instance: Option<u32>,
 }
 
 /// Which calls a fault acts on.
@@ -293,6 +316,18 @@ pub enum Inject {
         /// How.
         kind: Corruption,
     },
+    /// An answer that a pact declares, in place of the call.
+    AnswerAs {
+        /// The interaction: its key, its description, or its description with its states.
+        interaction: String,
+    },
+    /// The work is done, and its answer is made to break its contract.
+    BreakContract {
+        /// How: `missing-field`, `wrong-type`, `unknown-enum`, `extra-field`, `empty`, `not-json`.
+        kind: String,
+        /// Where; `None` is any place, which the seed chooses.
+        field: Option<String>,
+    },
     /// The work is done, the answer lost.
     LoseResponse {
         /// What the caller is given.
@@ -307,13 +342,39 @@ pub enum Inject {
     },
     /// Stopped, and continued after the fault's length.
     Pause,
+    /// Asked to end as by SIGTERM, and started again: every instance of every service, one after another, each
+    /// ready before the next one is asked.
+    Restart {
+        /// From an instance's end to its start.
+        down_for: Duration,
+        /// From an instance's readiness to the next one's turn.
+        gap: Duration,
+    },
+    /// Given at most this share of one core.
+    Cpu {
+        /// The share.
+        limit: Share,
+    },
+    /// Given at most this much memory. What needs more is killed by the kernel, and started again.
+    Memory {
+        /// In bytes.
+        limit_bytes: u64,
+        /// Started again after this, still under the limit; `None`: when the fault ends.
+        restart_after: Option<Duration>,
+    },
 
-    /// Parsed and refused by name until it works: `answer-as`, `break-contract`, `crash-at`, `cpu`, `memory`,
-    /// `clock-skew`, `duplicate`, `drop`, `reorder`.
+    /// Parsed and refused by name until it works: `crash-at`, `clock-skew`, `duplicate`, `drop`, `reorder`.
     NotYet {
         /// The kind.
         kind: String,
     },
+}
+
+impl Inject {
+    /// Whether what it injects stands in a pact.
+    pub fn comes_from_contract(&self) -> bool {
+        matches!(self, Inject::AnswerAs { .. } | Inject::BreakContract { .. })
+    }
 }
 
 /// How a body is damaged.
@@ -393,7 +454,12 @@ pub enum Expectation {
         /// `compensation`, `retry`, `lost-answer`, `breaker-open`, `restart`, `resumed-saga`, `indeterminate`, `refused`, `succeeded`.
         at_least: BTreeMap<String, u32>,
     },
-    /// Parsed and refused by name until it works: `contract`, `delivery`, `deadline`, `isolation`, `ready`, `replay`.
+    /// Every answer keeps its contract.
+    Contract {
+        /// On these edges; `* -> payment` is already resolved. Empty: on every edge to a provider that a pact is about.
+        on: Vec<Edge>,
+    },
+    /// Parsed and refused by name until it works: `delivery`, `deadline`, `isolation`, `ready`, `replay`.
     NotYet {
         /// The kind.
         kind: String,

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
-use squall_record::{Edge, EdgeKind};
+use squall_record::{Backend, Edge, EdgeKind};
 
 use super::{Call, CallTemplate, Expression, JsonTemplate, Share, Template};
 
@@ -13,6 +13,8 @@ pub struct System {
     pub name: String,
     /// The folder that relative paths in the file count from, itself relative to the file's folder. Default `.`.
     pub root: PathBuf,
+    /// The folder of the pacts between the services, from the system's root.
+    pub contracts: Option<PathBuf>,
     /// The services, in file order.
     pub services: Vec<Service>,
     /// What the services need and is not theirs.
@@ -47,7 +49,21 @@ impl System {
         let caller = self.service(&edge.from).filter(|_| edge.kind == EdgeKind::Calls)?;
         caller.calls.iter().find(|u| u.to == edge.to)
     }
-    /// Every edge: client to each service that an operation calls, every declared call, every event route.
+    /// The caller's time limit for one attempt on an edge, or one delivery, where it is declared.
+    pub fn timeout(&self, edge: &Edge) -> Option<Duration> {
+        let caller = self.service(&edge.from)?;
+        match edge.kind {
+            EdgeKind::Calls => caller.calls.iter().find(|upstream| upstream.to == edge.to)?.timeout,
+            EdgeKind::Events => caller.events.iter().find(|route| route.to == edge.to)?.timeout,
+        }
+    }
+    /// Whose part of the system something is: a service's database is its service's, a service is its own.
+    pub fn owner_of<'n>(&'n self, name: &'n str) -> &'n str {
+        let owner = self.services.iter().find(|service| service.has_database_edge() && service.database_name() == name);
+        owner.map_or(name, |service| &service.name)
+    }
+    /// Every edge that the system has on any backend: client to each service that an operation calls, every declared
+    /// call, every event route, every service to its database.
     pub fn edges(&self) -> Vec<Edge> {
         let mut edges = Vec::new();
         for service in &self.services {
@@ -58,10 +74,14 @@ impl System {
         for service in &self.services {
             edges.extend(service.calls.iter().map(|u| Edge::calls(&service.name, &u.to)));
             edges.extend(service.events.iter().map(|e| Edge::events(&service.name, &e.to)));
+            edges.extend(service.has_database_edge().then(|| service.database_edge()));
         }
         edges
     }
 }
+
+/// What stands for a service's own database in an edge of a scenario: `order -> database`.
+pub const DATABASE: &str = "database";
 
 /// A service.
 #[derive(Clone, Debug, PartialEq)]
@@ -88,6 +108,25 @@ pub struct Service {
     pub env: BTreeMap<String, Template>,
     /// Whether it offers crash points, and which.
     pub crash_points: Vec<String>,
+}
+
+impl Service {
+    /// The name of its database as a part of the system: `order.database`.
+    pub fn database_name(&self) -> String {
+        format!("{}.{DATABASE}", self.name)
+    }
+    /// The edge to its database, which carries bytes: `order -> order.database`.
+    pub fn database_edge(&self) -> Edge {
+        Edge::calls(&self.name, self.database_name())
+    }
+    /// Whether some backend has that edge: a server of its own is at its end, and no file.
+    pub fn has_database_edge(&self) -> bool {
+        [Backend::Process, Backend::Container].into_iter().any(|backend| self.has_database_edge_on(backend))
+    }
+    /// Whether this backend has that edge.
+    pub fn has_database_edge_on(&self, backend: Backend) -> bool {
+        self.database.as_ref().is_some_and(|database| *database.on(backend) == DatabaseKind::Postgres)
+    }
 }
 
 /// How a service runs as a process.
@@ -129,14 +168,31 @@ pub enum FileText {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Container {
     /// Built from a Dockerfile.
-    Dockerfile {
-        /// The Dockerfile, from the system's root.
-        dockerfile: PathBuf,
-        /// Build arguments.
-        args: BTreeMap<String, String>,
-    },
+    Built(Recipe),
     /// A ready image.
     Image(String),
+}
+
+/// How an image is built.
+#[derive(Clone, Debug, PartialEq, Default)]
+pub struct Recipe {
+    /// The Dockerfile, from the system's root, which is the build's context.
+    pub dockerfile: PathBuf,
+    /// Build arguments.
+    pub args: BTreeMap<String, String>,
+    /// How it is built where no base image can be pulled.
+    pub without_registry: Option<WithoutRegistry>,
+}
+
+/// How an image is built where no base image can be pulled: from what a command has made on this machine.
+#[derive(Clone, Debug, PartialEq, Default)]
+pub struct WithoutRegistry {
+    /// Run first. Equal commands of several services run once. Split as a shell would split words, without a shell.
+    pub build: Option<String>,
+    /// The Dockerfile, from the system's root: it begins with `FROM scratch`.
+    pub dockerfile: PathBuf,
+    /// Build arguments; the other recipe's where none are given.
+    pub args: BTreeMap<String, String>,
 }
 
 /// How a service learns where to listen.
@@ -184,6 +240,16 @@ pub struct Database {
     pub process: DatabaseKind,
     /// What it is as a container.
     pub container: DatabaseKind,
+}
+
+impl Database {
+    /// What it is on a backend. Simulation has the services' code, and the database that the processes have.
+    pub fn on(&self, backend: Backend) -> &DatabaseKind {
+        match backend {
+            Backend::Container => &self.container,
+            Backend::Process | Backend::Simulation => &self.process,
+        }
+    }
 }
 
 /// What a database is.
@@ -294,6 +360,8 @@ pub struct EventRoute {
     pub given: Given,
     /// The call that delivers an event.
     pub call: Call,
+    /// The publisher's time limit for one delivery.
+    pub timeout: Option<Duration>,
 }
 
 /// Something the services need and is not theirs.

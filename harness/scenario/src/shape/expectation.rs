@@ -6,6 +6,11 @@ const fn kind(name: &'static str, form: Form, about: &'static str) -> Kind {
     Kind { name, about, form, bare: false, not_yet: None }
 }
 
+/// A kind that needs no parameters.
+const fn bare(name: &'static str, form: Form, about: &'static str) -> Kind {
+    Kind { name, about, form, bare: true, not_yet: None }
+}
+
 const fn later(name: &'static str, missing: &'static str, about: &'static str) -> Kind {
     Kind { name, about, form: Form::Any, bare: true, not_yet: Some(missing) }
 }
@@ -22,7 +27,11 @@ pub(crate) static EXPECTATIONS: &[Kind] = &[
     kind("invariant", Form::Name, "An invariant of the system file."),
     kind("recovers", Form::Shape(&RECOVERS), "Service returns after the last fault heals."),
     kind("exercises", Form::Shape(&EXERCISES), "The run saw at least so many of these; fewer is inconclusive."),
-    later("contract", "the check of answers against pacts", "Every answer keeps its contract."),
+    bare(
+        "contract",
+        Form::Shape(&CONTRACT),
+        "Every answer of a service is as a pact promises it, under faults too. Needs `contracts` in the system file.",
+    ),
     later("delivery", "the check of delivered events", "Each committed event is delivered, its effect once."),
     later("deadline", "the check of passed-on deadlines", "No work on an edge after the client's deadline has passed."),
     later("isolation", "the check of isolation", "A slow dependency leaves other operations within bounds."),
@@ -97,6 +106,17 @@ static RECOVERS: Shape = Shape {
         required("succeeded", Form::ShareBound, "The bound on the share that succeeded: `\">= 99%\"`."),
         key("after", Form::Name, "This fault's healing, in place of the last one's."),
     ],
+    more: More::Nothing,
+};
+
+static CONTRACT: Shape = Shape {
+    name: "contract",
+    about: "Answers keep their contracts: each is matched by its call's method and path against the interactions of its provider, whoever the consumer is. An answer that a fault made up is not the provider's.",
+    keys: &[key(
+        "on",
+        Form::Edge,
+        "The edge, or several: `* -> payment`, `order -> *`. Default: every edge to a provider that a pact is about.",
+    )],
     more: More::Nothing,
 };
 

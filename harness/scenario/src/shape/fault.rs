@@ -9,8 +9,14 @@ pub(crate) static FAULT: Shape = Shape {
         required("name", Form::Name, "Its name."),
         required(
             "on",
-            Form::Either(&[Form::Edge, Form::Name, Form::Shape(&ON_SERVICE), Form::Shape(&ON_BETWEEN)]),
-            "Where: an edge `order -> payment`, every caller `* -> payment`, an event edge `order ~> inventory`, a service, one instance, or all edges between two sets of services.",
+            Form::Either(&[
+                Form::Edge,
+                Form::Name,
+                Form::Shape(&ON_SERVICE),
+                Form::List(&Form::Either(&[Form::Name, Form::Shape(&ON_SERVICE)])),
+                Form::Shape(&ON_BETWEEN),
+            ]),
+            "Where: an edge `order -> payment`, every caller `* -> payment`, an event edge `order ~> inventory`, the edge to a database `order -> database`, a service, a service's database `order.database`, one instance, several services, or all edges between two sets of services.",
         ),
         required("inject", Form::Kinds(INJECTS), "What it does."),
         key("match", Form::Shape(&MATCH), "Which calls it acts on. Default: all."),
@@ -30,7 +36,7 @@ pub(crate) static ON_SERVICE: Shape = Shape {
     name: "on",
     about: "A service, or one instance of it.",
     keys: &[
-        required("service", Form::Name, "The service."),
+        required("service", Form::Name, "The service, or its database: `order.database`."),
         key("instance", Form::Whole { least: 0, most: 63 }, "Only this instance, from 0."),
     ],
     more: More::Nothing,
@@ -97,9 +103,7 @@ const fn later(name: &'static str, form: Form, bare: bool, missing: &'static str
     Kind { name, about, form, bare, not_yet: Some(missing) }
 }
 
-const CONTRACTS: &str = "faults that come from contracts";
 const EVENTS: &str = "faults on delivered events";
-const CONTAINERS: &str = "faults on a container's resources";
 const CRASH_POINTS: &str = "crash points";
 const CLOCKS: &str = "skewed clocks";
 
@@ -141,11 +145,32 @@ pub(crate) static INJECTS: &[Kind] = &[
     ),
     bare("kill", Form::Shape(&KILL), "Service: killed as by `kill -9`, and started again."),
     bare("pause", Form::Shape(&NOTHING), "Service: stopped for the fault's length, then continued. Needs `for`."),
-    later("answer-as", Form::Shape(&ANSWER_AS), false, CONTRACTS, "Edge: another interaction of the pact is answered."),
-    later("break-contract", Form::Shape(&BREAK_CONTRACT), false, CONTRACTS, "Edge: the answer breaks the contract."),
+    bare(
+        "restart",
+        Form::Shape(&RESTART),
+        "Services: asked to end (SIGTERM) and started again, one instance after another: a rolling restart. Ends when all are ready.",
+    ),
+    kind(
+        "cpu",
+        Form::Shape(&CPU),
+        "Service, as a container: a limit on its CPU. Acts where the service was throttled by it.",
+    ),
+    kind(
+        "memory",
+        Form::Shape(&MEMORY),
+        "Service, as a container: a limit on its memory. Acts where the service came up to it; what cannot do with less is killed.",
+    ),
+    kind(
+        "answer-as",
+        Form::Shape(&ANSWER_AS),
+        "Edge: an answer that a pact declares, in place of the call. Live connections are kept. Needs `contracts`.",
+    ),
+    kind(
+        "break-contract",
+        Form::Shape(&BREAK_CONTRACT),
+        "Edge: the work is done, and its answer is made to break its contract. Live connections are kept. Needs `contracts`.",
+    ),
     later("crash-at", Form::Shape(&CRASH_AT), false, CRASH_POINTS, "Service: it crashes at a named step."),
-    later("cpu", Form::Shape(&CPU), false, CONTAINERS, "Service, as a container: a limit on its CPU."),
-    later("memory", Form::Shape(&MEMORY), false, CONTAINERS, "Service, as a container: a limit on its memory."),
     later("clock-skew", Form::Shape(&CLOCK_SKEW), false, CLOCKS, "Service that offers it: its wall clock is off."),
     later("duplicate", Form::Shape(&EVENT_SHARE), true, EVENTS, "Event edge: events are delivered twice."),
     later("drop", Form::Shape(&EVENT_SHARE), true, EVENTS, "Event edge: deliveries are lost."),
@@ -283,21 +308,29 @@ static KILL: Shape = Shape {
 
 static ANSWER_AS: Shape = Shape {
     name: "answer-as",
-    about: "The answer of another interaction.",
-    keys: &[required("interaction", Form::Text, "The interaction, by its key or description.")],
+    about: "An answer that the callee's pact with the caller declares (where they have none, with anybody). Without `match: { call: … }` it is for the interaction's own calls alone.",
+    keys: &[required(
+        "interaction",
+        Form::Text,
+        "The interaction: its key, its description, or its description with its states, `a charge (given …)`.",
+    )],
     more: More::Nothing,
 };
 
 static BREAK_CONTRACT: Shape = Shape {
     name: "break-contract",
-    about: "An answer that the contract forbids.",
+    about: "The callee's own answer, changed so that it is other than the pact promises. What may be broken is what the pact declares for answers of that status; one that has nothing of it passes.",
     keys: &[
         required(
             "kind",
             Form::Word(&["missing-field", "wrong-type", "unknown-enum", "extra-field", "empty", "not-json"]),
-            "How it breaks it.",
+            "How it breaks it. A field too many breaks none: contracts allow it, and a caller must bear it.",
         ),
-        key("field", Form::Text, "The field, or `any`. Default: `any`."),
+        key(
+            "field",
+            Form::Text,
+            "The field, with dots: `items.0.sku`; or `any`, which the seed chooses. Default: `any`.",
+        ),
     ],
     more: More::Nothing,
 };
@@ -312,6 +345,16 @@ static CRASH_AT: Shape = Shape {
     more: More::Nothing,
 };
 
+static RESTART: Shape = Shape {
+    name: "restart",
+    about: "An orderly end and a new start, one instance after another, in the order of `on`.",
+    keys: &[
+        key("down_for", Form::Duration, "From an instance's end to its start. Default: 0s."),
+        key("gap", Form::Duration, "From an instance's readiness to the next one's turn. Default: 0s."),
+    ],
+    more: More::Nothing,
+};
+
 static CPU: Shape = Shape {
     name: "cpu",
     about: "A limit on CPU.",
@@ -322,7 +365,14 @@ static CPU: Shape = Shape {
 static MEMORY: Shape = Shape {
     name: "memory",
     about: "A limit on memory.",
-    keys: &[required("limit", Form::Text, "As Docker takes it: `64m`.")],
+    keys: &[
+        required("limit", Form::ByteSize, "How much; 1 MB is 1,000,000 bytes, and 6.3MB is the least."),
+        key(
+            "restart_after",
+            Form::Duration,
+            "How long what was killed stays dead, then to start under the same limit. Default: until the fault ends.",
+        ),
+    ],
     more: More::Nothing,
 };
 

@@ -64,6 +64,8 @@ pub(crate) enum Form {
     Share,
     /// `100kB/s`.
     ByteRate,
+    /// `32MB`.
+    ByteSize,
     /// `>= 99%`.
     ShareBound,
     /// `<= 300ms`.

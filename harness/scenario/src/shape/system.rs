@@ -13,6 +13,11 @@ pub(crate) static SYSTEM: Shape = Shape {
             Form::Path,
             "The folder that relative paths count from, itself relative to this file. Default: this file's folder.",
         ),
+        key(
+            "contracts",
+            Form::Path,
+            "The folder of the pacts between the services, from the system's root: its `.json` files. Read only for scenarios that ask for contracts.",
+        ),
         required("services", Form::Map(&Form::Shape(&SERVICE)), "The services, by name."),
         key(
             "backing",
@@ -121,6 +126,26 @@ pub(crate) static CONTAINER: Shape = Shape {
         key("image", Form::Text, "A ready image: `ghcr.io/acme/order:1.4`."),
         key("dockerfile", Form::Path, "The Dockerfile, from the system's root."),
         key("args", Form::Map(&Form::Text), "Build arguments for the Dockerfile."),
+        key(
+            "without_registry",
+            Form::Shape(&WITHOUT_REGISTRY),
+            "How it is built where no base image can be pulled; without this it is not.",
+        ),
+    ],
+    more: More::Nothing,
+};
+
+pub(crate) static WITHOUT_REGISTRY: Shape = Shape {
+    name: "build without a registry",
+    about: "How an image is built where no base image can be pulled: from what a command made on this machine.",
+    keys: &[
+        key(
+            "build",
+            Form::Text,
+            "A command run first, from the system's root. Equal commands of several services run once. Words are split as a shell does, without a shell.",
+        ),
+        required("dockerfile", Form::Path, "The Dockerfile, from the system's root: it begins with `FROM scratch`."),
+        key("args", Form::Map(&Form::Text), "Build arguments for it. Default: those of the other Dockerfile."),
     ],
     more: More::Nothing,
 };
@@ -161,7 +186,11 @@ pub(crate) static DATABASE: Shape = Shape {
             Form::Text,
             "As a process: `sqlite`, `postgres`, `none`, or the name of a backing service. Default: `none`.",
         ),
-        key("container", Form::Text, "As a container: the same. Default: `none`."),
+        key(
+            "container",
+            Form::Text,
+            "As a container: the same. Default: `none`. `postgres` is a server of the service's own, with an edge to it, `order -> database`.",
+        ),
     ],
     more: More::Nothing,
 };
@@ -239,6 +268,7 @@ pub(crate) static EVENT_ROUTE: Shape = Shape {
         ),
         key("variables", Form::Shape(&HOST_PORT), "Two variables that hold host and port."),
         required("call", Form::Call, "The call that delivers an event."),
+        key("timeout", Form::Duration, "The publisher's time limit for one delivery."),
     ],
     more: More::Nothing,
 };
