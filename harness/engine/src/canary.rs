@@ -20,6 +20,8 @@ use crate::load::LATE;
 const EVERY: Duration = Duration::from_millis(10);
 /// More late wake-ups than this share, and the machine is busy.
 const LATE_SHARE_MAX: f64 = 0.01;
+/// More than this share, and it is so busy that services come to their time limits without any fault.
+const CHOKED_SHARE_MIN: f64 = 0.2;
 
 /// Wakes up again and again on the run's own thread, and counts how often it was late. Dropping it ends it.
 pub(crate) struct Canary {
@@ -53,8 +55,17 @@ impl Canary {
 
     /// How many wake-ups were late, and of how many, if that is too many.
     pub(crate) fn busy(&self) -> Option<(u64, u64)> {
+        self.late_above(LATE_SHARE_MAX)
+    }
+
+    /// The same, if it is so many that nothing which was seen meanwhile says anything of the system.
+    pub(crate) fn choked(&self) -> Option<(u64, u64)> {
+        self.late_above(CHOKED_SHARE_MIN)
+    }
+
+    fn late_above(&self, share: f64) -> Option<(u64, u64)> {
         let [late, all] = [&self.counts.late, &self.counts.all].map(|count| count.load(Ordering::Relaxed));
-        (late as f64 > all as f64 * LATE_SHARE_MAX).then_some((late, all))
+        (late as f64 > all as f64 * share).then_some((late, all))
     }
 }
 

@@ -58,7 +58,7 @@ fn clean_run(folder: &Path, owner: &[u8], cleaned: &mut Cleaned) -> io::Result<(
     }
     let stopped = read_lines::<UndoLine>(&folder.join(UNDO)).into_iter().flat_map(|line| match line.undo {
         Undo::Continue(leaders) => leaders,
-        Undo::DiesWithHarness | Undo::StartAgain(_) => Vec::new(),
+        Undo::DiesWithHarness | Undo::RemoveContainer(_) | Undo::StartAgain(_) => Vec::new(),
     });
     let started = read_lines::<Started>(&folder.join(PROCESSES)).into_iter().map(|started| started.leader);
     let mut groups: Vec<Leader> = started.chain(stopped).filter(Leader::is_alive).collect();

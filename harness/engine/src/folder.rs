@@ -54,8 +54,10 @@ pub(crate) struct Started {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Undo {
-    /// The fault is in a proxy, which dies with the harness: nothing is left.
+    /// The fault is in a proxy, which dies with the harness, or heals when it is not heard of any more: nothing is left.
     DiesWithHarness,
+    /// The container of this name is paused: remove it, which a sweep by its labels does.
+    RemoveContainer(String),
     /// These groups are stopped: continue or end them.
     Continue(Vec<Leader>),
     /// These instances are dead: there is nothing to undo once the run is over.

@@ -1,11 +1,13 @@
 //! Facts as they are seen become lines of the record.
 //!
 //! ```text
-//! proxies, load, backend ──observe──▶ number and time ──bounded channel──▶ thread ──▶ record.ndjson
-//!                                          └──▶ what is open on the wire
+//! proxies, load, backend ──observe──▶ time ──bounded channel──▶ thread: in order of time, numbered ──▶ record.ndjson
+//!                                      └──▶ what is open on the wire
 //! ```
 //!
-//! Observing never waits: when the writer cannot keep up, a fact is dropped and counted.
+//! Observing never waits: when the writer cannot keep up, a fact is dropped and counted. Facts of proxies on the
+//! other side of a stream arrive a little later than they were seen, so there the writer holds every fact back for a
+//! moment and writes them in the order in which they were seen.
 
 use std::{
     fs::File,
@@ -13,15 +15,16 @@ use std::{
     path::Path,
     sync::{
         Mutex, MutexGuard, PoisonError,
-        mpsc::{Receiver, SyncSender, TryRecvError, TrySendError, sync_channel},
+        mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel},
     },
     thread::JoinHandle,
+    time::Duration,
 };
 
 use squall_record::{Fact, FactSink, What, record::line};
 use tokio::{sync::watch, time::Instant};
 
-use crate::wire::Wire;
+use crate::{ordering::Held, wire::Wire};
 
 /// How many facts may wait for the writer.
 const WAITING_AT_MOST: usize = 16_384;
@@ -29,32 +32,46 @@ const WAITING_AT_MOST: usize = 16_384;
 /// The open record of a run.
 pub(crate) struct Journal {
     began: Instant,
-    state: Mutex<Numbering>,
+    state: Mutex<Sending>,
     failed: watch::Receiver<Option<String>>,
 }
 
-struct Numbering {
-    last: u64,
+struct Sending {
+    /// The latest time of any fact.
+    latest_us: u64,
     dropped: u64,
-    queue: Option<SyncSender<Fact>>,
+    queue: Option<SyncSender<Seen>>,
     wire: Wire,
+}
+
+/// A fact on its way to the writer, which gives it its number.
+struct Seen {
+    at_us: u64,
+    what: What,
 }
 
 /// The thread that writes. It ends when the journal is closed.
 pub(crate) struct Writer(JoinHandle<io::Result<()>>);
 
 impl Journal {
-    /// Makes the record's file and begins to count time and facts.
-    pub(crate) fn open(path: &Path) -> io::Result<(Journal, Writer)> {
+    /// Makes the record's file and begins to count time. `held_back`: how long a fact may be on its way from whoever
+    /// saw it; zero if all are seen here.
+    pub(crate) fn open(path: &Path, held_back: Duration) -> io::Result<(Journal, Writer)> {
         let file = File::create_new(path)?;
-        Journal::over(file, WAITING_AT_MOST)
+        Journal::over(file, held_back, WAITING_AT_MOST)
     }
 
-    fn over(file: impl Write + Send + 'static, waiting_at_most: usize) -> io::Result<(Journal, Writer)> {
+    fn over(
+        file: impl Write + Send + 'static,
+        held_back: Duration,
+        waiting_at_most: usize,
+    ) -> io::Result<(Journal, Writer)> {
         let (queue, facts) = sync_channel(waiting_at_most);
         let (tell, failed) = watch::channel(None);
+        let began = Instant::now();
         let thread = std::thread::Builder::new().name("squall-record".to_owned()).spawn(move || {
-            let written = write_all(BufWriter::with_capacity(256 * 1024, file), &facts);
+            let file = BufWriter::with_capacity(256 * 1024, file);
+            let written = write_all(file, &facts, began, held_back);
             if let Err(why) = &written {
                 tell.send_replace(Some(why.to_string()));
             }
@@ -62,12 +79,11 @@ impl Journal {
             drop(facts);
             written
         })?;
-        let began = Instant::now();
-        let numbering = Numbering { last: 0, dropped: 0, queue: Some(queue), wire: Wire::new(began) };
-        Ok((Journal { began, state: Mutex::new(numbering), failed }, Writer(thread)))
+        let sending = Sending { latest_us: 0, dropped: 0, queue: Some(queue), wire: Wire::new(began) };
+        Ok((Journal { began, state: Mutex::new(sending), failed }, Writer(thread)))
     }
 
-    fn state(&self) -> MutexGuard<'_, Numbering> {
+    fn state(&self) -> MutexGuard<'_, Sending> {
         // Whole after every step.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -82,7 +98,12 @@ impl Journal {
         ask(&self.state().wire)
     }
 
-    /// Facts that were lost.
+    /// So many facts were lost before they came here.
+    pub(crate) fn lose(&self, facts: u64) {
+        self.state().dropped += facts;
+    }
+
+    /// Facts that were lost, here and before.
     pub(crate) fn dropped(&self) -> u64 {
         self.state().dropped
     }
@@ -97,12 +118,29 @@ impl Journal {
         }
     }
 
+    /// Takes down a fact that was seen at that instant, elsewhere perhaps.
+    pub(crate) fn observe_at(&self, what: What, instant: Instant) {
+        self.take(&mut self.state(), what, instant);
+    }
+
+    fn take(&self, state: &mut Sending, what: What, instant: Instant) {
+        state.wire.see(&what, instant);
+        let at_us = self.at_us(instant);
+        state.latest_us = state.latest_us.max(at_us);
+        // Tasks of a proxy may still end after the record was closed.
+        let Some(queue) = &state.queue else { return };
+        if let Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) = queue.try_send(Seen { at_us, what }) {
+            state.dropped += 1;
+        }
+    }
+
     /// Writes the last fact, which is never dropped, and waits until everything is in the file.
     pub(crate) fn close(&self, last: What, writer: Writer) -> io::Result<()> {
         let queue = {
             let mut state = self.state();
-            let fact = self.number(&mut state, last);
-            state.queue.take().map(|queue| (queue, fact))
+            // No other comes after it, whatever clock that was seen by.
+            let at_us = self.at_us(Instant::now()).max(state.latest_us);
+            state.queue.take().map(|queue| (queue, Seen { at_us, what: last }))
         };
         if let Some((queue, fact)) = queue {
             // It fails only if the writer is gone, which says so itself below.
@@ -110,47 +148,55 @@ impl Journal {
         }
         writer.0.join().unwrap_or_else(|_| Err(io::Error::other("the thread that writes the record panicked")))
     }
-
-    fn number(&self, state: &mut Numbering, what: What) -> Fact {
-        state.last += 1;
-        Fact { n: state.last, at_us: self.at_us(Instant::now()), what }
-    }
 }
 
 impl FactSink for Journal {
     fn observe(&self, what: What) {
+        // Timed under the lock, so that what is seen here is in order as it comes.
         let mut state = self.state();
-        let now = Instant::now();
-        state.wire.see(&what, now);
-        let fact = Fact { n: state.last + 1, at_us: self.at_us(now), what };
-        let taken = match &state.queue {
-            Some(queue) => queue.try_send(fact),
-            // Tasks of a proxy may still end after the record was closed.
-            None => return,
-        };
-        match taken {
-            Ok(()) => state.last += 1,
-            Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => state.dropped += 1,
-        }
+        self.take(&mut state, what, Instant::now());
     }
 }
 
 /// Writes until the channel ends; what was written is on its way to the disk whenever nothing waits.
-fn write_all(mut file: BufWriter<impl Write>, facts: &Receiver<Fact>) -> io::Result<()> {
+fn write_all(
+    mut file: BufWriter<impl Write>,
+    facts: &Receiver<Seen>,
+    began: Instant,
+    held_back: Duration,
+) -> io::Result<()> {
+    let mut held = Held::new();
+    let mut n = 0;
+    let mut write = |file: &mut BufWriter<_>, (at_us, what)| {
+        n += 1;
+        file.write_all(line(&Fact { n, at_us, what }).as_bytes())?;
+        file.write_all(b"\n")
+    };
     loop {
+        let due_us = began.elapsed().saturating_sub(held_back).as_micros() as u64;
+        // Held back by nothing, every fact is due as it comes, also one of this very moment.
+        let due_us = if held_back.is_zero() { u64::MAX } else { due_us };
+        while let Some(fact) = held.next_until(due_us) {
+            write(&mut file, fact)?;
+        }
         let fact = match facts.try_recv() {
-            Ok(fact) => fact,
-            Err(TryRecvError::Empty) => {
+            Ok(fact) => Ok(fact),
+            Err(_) => {
                 file.flush()?;
-                match facts.recv() {
-                    Ok(fact) => fact,
-                    Err(_) => break,
+                match held.earliest_us() {
+                    None => facts.recv().map_err(|_| RecvTimeoutError::Disconnected),
+                    Some(earliest) => facts.recv_timeout(Duration::from_micros(earliest.saturating_sub(due_us) + 1)),
                 }
             }
-            Err(TryRecvError::Disconnected) => break,
         };
-        file.write_all(line(&fact).as_bytes())?;
-        file.write_all(b"\n")?;
+        match fact {
+            Ok(Seen { at_us, what }) => held.take(at_us, what),
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => break,
+        }
+    }
+    while let Some(fact) = held.next_until(u64::MAX) {
+        write(&mut file, fact)?;
     }
     file.flush()
 }
@@ -173,7 +219,7 @@ mod tests {
     fn facts_are_numbered_and_timed_in_one_order() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("record.ndjson");
-        let (journal, writer) = Journal::open(&path).unwrap();
+        let (journal, writer) = Journal::open(&path, Duration::ZERO).unwrap();
         std::thread::scope(|scope| {
             for _ in 0..4 {
                 scope.spawn(|| (0..100).for_each(|_| journal.observe(began(RunPhase::Load))));
@@ -184,6 +230,37 @@ mod tests {
         assert_eq!(facts.iter().map(|fact| fact.n).collect::<Vec<_>>(), (1..=401).collect::<Vec<_>>());
         assert!(facts.is_sorted_by_key(|fact| fact.at_us));
         assert_eq!(facts.last().unwrap().what, ended());
+    }
+
+    #[test]
+    fn what_was_seen_elsewhere_stands_where_it_was_seen() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("record.ndjson");
+        let (journal, writer) = Journal::open(&path, Duration::from_secs(3600)).unwrap();
+        let earlier = Instant::now();
+        journal.observe_at(began(RunPhase::Gate), earlier + Duration::from_millis(1));
+        journal.observe_at(began(RunPhase::Setup), earlier);
+        // A clock that is ahead of ours.
+        journal.observe_at(began(RunPhase::Load), Instant::now() + Duration::from_secs(1));
+        journal.close(ended(), writer).unwrap();
+        let facts = Record::parse(&std::fs::read_to_string(&path).unwrap()).unwrap().facts;
+        let what: Vec<What> = facts.iter().map(|fact| fact.what.clone()).collect();
+        assert_eq!(what, [began(RunPhase::Setup), began(RunPhase::Gate), began(RunPhase::Load), ended()]);
+        assert_eq!(facts.iter().map(|fact| fact.n).collect::<Vec<_>>(), [1, 2, 3, 4]);
+        assert!(facts.is_sorted_by_key(|fact| fact.at_us));
+    }
+
+    #[test]
+    fn a_fact_is_written_once_it_was_held_back_long_enough() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("record.ndjson");
+        let (journal, writer) = Journal::open(&path, Duration::from_millis(20)).unwrap();
+        journal.observe(began(RunPhase::Load));
+        // Nothing else comes, and it is written all the same.
+        while std::fs::read_to_string(&path).unwrap().is_empty() {
+            std::thread::yield_now();
+        }
+        journal.close(ended(), writer).unwrap();
     }
 
     /// A disk that is as slow as a closed gate.
@@ -202,7 +279,7 @@ mod tests {
     #[test]
     fn a_slow_disk_slows_nobody_and_what_is_lost_is_counted() {
         let (open, gate) = std::sync::mpsc::channel();
-        let (journal, writer) = Journal::over(Gated(gate), 8).unwrap();
+        let (journal, writer) = Journal::over(Gated(gate), Duration::ZERO, 8).unwrap();
         (0..100).for_each(|_| journal.observe(began(RunPhase::Load)));
         // At most the channel's eight and those that the writer already took are not lost.
         let dropped = journal.dropped();
@@ -225,7 +302,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_full_disk_is_noticed_at_once() {
-        let (journal, writer) = Journal::over(Full, 8).unwrap();
+        let (journal, writer) = Journal::over(Full, Duration::ZERO, 8).unwrap();
         journal.observe(began(RunPhase::Load));
         assert!(journal.failed().await.contains("storage"), "{}", journal.failed().await);
         assert_eq!(journal.close(ended(), writer).unwrap_err().kind(), io::ErrorKind::StorageFull);

@@ -13,13 +13,16 @@
 //! Modules in reading order:
 //! - [`error`], [`interrupt`], [`progress`]: how a run is watched and stopped, and what can keep it from a record;
 //! - `plan`: what a run sets out to do, pure;
-//! - `folder`, `wire`, `journal`: where facts go, and what is open right now;
-//! - `backend`, `process`: where the system runs; as processes: supervised, on ports of their own;
-//! - `proxies`: one on each edge;
+//! - `folder`, `wire`, `ordering`, `journal`: where facts go, and what is open right now;
+//! - `backend`, `environment`, `log`, `ready`: where a system runs, what its programs are told there, what they wrote,
+//!   and whether they are ready;
+//! - `process`: as processes: supervised, on ports of their own, a proxy on each edge;
+//! - `container`: as containers on a network of their own, one of them with the proxies;
 //! - `client`, `operation`, `load`, `canary`, `gate`: what a client does, and when;
 //! - `faults`: by time and by event;
 //! - `reads`, `settle`: waiting until nothing goes on, and reading twice;
 //! - `run`: the phases;
+//! - [`hold`](mod@hold): a system held up without a scenario; [`beside`]: a program of the harness's user next to it;
 //! - [`mod@clean`]: undoing what a killed run left.
 //!
 //! ```
@@ -45,12 +48,16 @@ pub mod progress;
 mod plan;
 mod folder;
 mod wire;
+mod ordering;
 mod journal;
 mod backend;
 mod render;
-mod client;
+mod environment;
+mod log;
+mod ready;
 mod process;
-mod proxies;
+mod container;
+mod client;
 mod operation;
 mod urgent;
 mod load;
@@ -60,10 +67,16 @@ mod faults;
 mod reads;
 mod settle;
 mod run;
+pub mod hold;
+pub mod beside;
 pub mod clean;
 
+pub use beside::Beside;
 pub use clean::{Cleaned, clean};
+pub use container::images::wanted_by as images_wanted_by;
 pub use error::EngineError;
+pub use faults::contracted::contracts_suffice;
+pub use hold::{Held, Holding, NotHeld, hold};
 pub use interrupt::Interrupt;
 pub use progress::{Event, Progress, Silent};
 
@@ -85,6 +98,8 @@ pub struct Options {
     /// Whether operations that start late are only counted. Otherwise more than 1 % of them by more than
     /// 10 ms fail the environment: the machine was too busy for a verdict on anything timed.
     pub tolerate_late_starts: bool,
+    /// The texts of the system's pacts, where the scenario asks for contracts; the record opens with them.
+    pub pacts: Vec<Source>,
 }
 
 impl Options {
@@ -98,6 +113,7 @@ impl Options {
             keep: false,
             ready_within: Duration::from_secs(20),
             tolerate_late_starts: false,
+            pacts: Vec::new(),
         }
     }
 }
@@ -119,6 +135,11 @@ pub struct RunLeft {
     pub interrupted: bool,
 }
 
+/// Why a backend cannot play a scenario, if it cannot: what it lacks, by name. Nothing is asked of the machine.
+pub fn refusal(loaded: &Loaded, backend: Backend) -> Option<String> {
+    plan::plan(loaded, None, backend).err()
+}
+
 /// Plays one scenario and leaves its record.
 ///
 /// May be called from any tokio runtime: a run lives on threads of its own, so several run side by
@@ -133,18 +154,23 @@ pub async fn run(
 ) -> Result<RunLeft, EngineError> {
     let own = Interrupt::new();
     let interrupts = [interrupt, own.clone()];
-    let job = run::Job { system, scenario, loaded, options, progress, interrupts };
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(EngineError::Threads)?;
-    let (tell, left) = tokio::sync::oneshot::channel();
-    std::thread::Builder::new()
-        .name("squall-run".to_owned())
-        .spawn(move || {
-            // Nobody waits for a run whose future was dropped.
-            let _ = tell.send(runtime.block_on(run::run(job)));
-        })
-        .map_err(EngineError::Threads)?;
+    let job = run::Job { system, scenario, loaded, options, progress, interrupts, hold: None };
+    let left = run::on_its_own_thread(job)?;
     let _stops = StopsWhenDropped(own);
-    left.await.unwrap_or_else(|_| Err(EngineError::Threads(std::io::Error::other("the run's thread panicked"))))
+    left.await.unwrap_or_else(|_| Err(hold::run_panicked()))
+}
+
+/// Makes sure that a Docker engine answers, that nothing of killed runs is left on it, and that it has every image
+/// that a system needs as containers. Runs do so themselves; asked for before them, it costs none of them its time.
+///
+/// # Errors
+/// One paragraph that tells what is missing and what to do about it.
+pub async fn prepare_containers(
+    system: &squall_scenario::model::System,
+    root: &std::path::Path,
+    progress: &dyn Progress,
+) -> Result<(), String> {
+    container::system::prepare(system, root, progress).await.map_err(|why| why.0)
 }
 
 /// Interrupts a run that nobody waits for any more.

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, net::SocketAddr, sync::Arc};
 
 use serde_json::Value;
-use squall_record::{Answer, FactSink, OperationId, Outcome, Seed, TraceId, What, identity};
+use squall_record::{Answer, Edge, FactSink, OperationId, Outcome, Seed, TraceId, What, identity};
 use squall_scenario::{
     model::{JsonTemplate, Operation, System},
     outcome::{Outcomes, Sent},
@@ -13,7 +13,7 @@ use squall_scenario::{
 use tokio::time::Instant;
 
 use crate::{
-    backend::{Failed, Wiring},
+    backend::Failed,
     client::{self, Asked},
     journal::Journal,
     plan::client_edge,
@@ -70,8 +70,13 @@ pub(crate) struct Ready {
 }
 
 impl Client {
-    /// Compiles every operation of the system.
-    pub(crate) fn new(system: &System, seed: Seed, wiring: &Wiring, journal: Arc<Journal>) -> Result<Client, Failed> {
+    /// Compiles every operation of the system. `at`: where the client finds each service.
+    pub(crate) fn new(
+        system: &System,
+        seed: Seed,
+        at: &BTreeMap<Edge, SocketAddr>,
+        journal: Arc<Journal>,
+    ) -> Result<Client, Failed> {
         let mut kinds = BTreeMap::new();
         for operation in &system.operations {
             let name = &operation.name;
@@ -79,7 +84,7 @@ impl Client {
             let outcomes = Outcomes::of(operation).map_err(|why| wrong(&why))?;
             let find = operation.find.as_ref().map(call::compile).transpose().map_err(|why| wrong(&why))?;
             let edge = client_edge(&operation.call.service);
-            let to = wiring.of(&edge, 0).ok_or_else(|| wrong(&format!("no proxy was made for `{edge}`")))?;
+            let to = at.get(&edge).copied().ok_or_else(|| wrong(&format!("no proxy was made for `{edge}`")))?;
             kinds.insert(name.clone(), Kind { operation: operation.clone(), outcomes, find, to });
         }
         Ok(Client { seed, vars: system.vars.clone(), kinds, journal })

@@ -6,7 +6,7 @@ use squall_proxy::Route;
 use squall_record::{Backend, CLIENT, Edge, EdgeKind, KeyPlace, Link, Plan, PlannedFault, Seed, Window};
 use squall_scenario::{
     Loaded, key,
-    model::{Call, DatabaseKind, Fault, Given, Inject, Scenario, Service, System, Target, When},
+    model::{Backing, Call, DatabaseKind, Fault, Given, Inject, Scenario, Service, System, Target, When},
 };
 
 /// The least time without a state-changing call that counts as quiet, where no gap or cool-down is declared.
@@ -19,8 +19,19 @@ pub(crate) struct Listener {
     pub id: u32,
     /// Which instance of the caller it is for.
     pub caller: u32,
+    /// What passes through it.
+    pub carries: Carries,
     /// Where it leads.
     pub leads: Vec<Lead>,
+}
+
+/// What passes through a listener.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Carries {
+    /// Calls, as far as the bytes are understood as such.
+    Calls,
+    /// Bytes that nobody looks at: a database's protocol.
+    Bytes,
 }
 
 /// One edge behind a listener.
@@ -45,7 +56,7 @@ pub(crate) struct Course {
 pub(crate) fn plan(loaded: &Loaded, seed: Option<Seed>, backend: Backend) -> Result<Course, String> {
     let Loaded { system, scenario, .. } = loaded;
     refuse(system, scenario, backend)?;
-    let listeners = listeners(system);
+    let listeners = listeners(system, backend);
     let links = listeners.iter().flat_map(|listener| {
         let edges: BTreeSet<&Edge> = listener.leads.iter().map(|lead| &lead.edge).collect();
         edges.into_iter().map(|edge| Link { id: listener.id, edge: edge.clone(), caller: listener.caller })
@@ -66,9 +77,17 @@ pub(crate) fn plan(loaded: &Loaded, seed: Option<Seed>, backend: Backend) -> Res
 
 /// What the backend lacks, by name.
 fn refuse(system: &System, scenario: &Scenario, backend: Backend) -> Result<(), String> {
-    if backend != Backend::Process {
-        return Err(format!("the {} backend does not work yet: use `--backend process`", backend.word()));
+    match backend {
+        Backend::Simulation => {
+            return Err("the simulation backend does not work yet: use `--backend process`".to_owned());
+        }
+        Backend::Process => as_processes(system)?,
+        Backend::Container => as_containers(system)?,
     }
+    scenario.faults.iter().try_for_each(|fault| can_be_injected(fault, system, backend))
+}
+
+fn as_processes(system: &System) -> Result<(), String> {
     for service in &system.services {
         if service.process.is_none() {
             let name = &service.name;
@@ -82,16 +101,64 @@ fn refuse(system: &System, scenario: &Scenario, backend: Backend) -> Result<(), 
             ));
         }
     }
-    for backing in &system.backing {
-        if backing.process.is_none() {
-            let name = &backing.name;
-            return Err(format!("backing `{name}` does not say how it runs as a process: give it a `process:`"));
+    match system.backing.iter().find(|backing| backing.process.is_none()) {
+        Some(Backing { name, .. }) => {
+            Err(format!("backing `{name}` does not say how it runs as a process: give it a `process:`"))
+        }
+        None => Ok(()),
+    }
+}
+
+fn as_containers(system: &System) -> Result<(), String> {
+    for service in &system.services {
+        let name = &service.name;
+        if service.container.is_none() {
+            return Err(format!("service `{name}` does not say how it runs as a container: give it a `container:`"));
+        }
+        if service.database.as_ref().is_some_and(|database| database.container == DatabaseKind::Sqlite) {
+            return Err(format!(
+                "service `{name}` has SQLite as a container, whose file would be gone with it: write \
+                 `database: {{ container: postgres }}`, or name a backing service"
+            ));
         }
     }
-    for fault in &scenario.faults {
-        if let Inject::NotYet { kind } = &fault.inject {
-            return Err(format!("fault `{}` is of the kind `{kind}`, which does not work yet", fault.name));
+    match system.backing.iter().find(|backing| backing.container.is_none()) {
+        Some(Backing { name, .. }) => {
+            Err(format!("backing `{name}` does not say how it runs as a container: give it a `container:`"))
         }
+        None => Ok(()),
+    }
+}
+
+/// Whether the backend has what the fault is on, and can do what it injects.
+fn can_be_injected(fault: &Fault, system: &System, backend: Backend) -> Result<(), String> {
+    let (name, word) = (&fault.name, backend.word());
+    if let Inject::NotYet { kind } = &fault.inject {
+        return Err(format!("fault `{name}` is of the kind `{kind}`, which does not work yet"));
+    }
+    let lacks_database =
+        system.services.iter().filter(|service| service.has_database_edge() && !service.has_database_edge_on(backend));
+    for service in lacks_database {
+        let edge = service.database_edge();
+        let on = match (edges_of(fault, system).contains(&edge), fault.on.is_service(&edge.to)) {
+            (true, _) => edge.to_string(),
+            (false, true) => edge.to,
+            (false, false) => continue,
+        };
+        return Err(format!(
+            "fault `{name}` is on `{on}`, and as a {word} the database of `{}` is no server: use `--backend container`",
+            service.name
+        ));
+    }
+    let of_containers = match &fault.inject {
+        Inject::Cpu { .. } => "CPU",
+        Inject::Memory { .. } => "memory",
+        _ => return Ok(()),
+    };
+    if backend != Backend::Container {
+        return Err(format!(
+            "fault `{name}` limits {of_containers}, which the {word} backend cannot: use `--backend container`"
+        ));
     }
     Ok(())
 }
@@ -111,19 +178,22 @@ fn quiet(system: &System) -> Duration {
     declared.max().unwrap_or_default().max(QUIET_AT_LEAST)
 }
 
-/// The client's listeners, then each service's, an instance at a time.
-fn listeners(system: &System) -> Vec<Listener> {
-    let mut shapes: Vec<(u32, Vec<Lead>)> = Vec::new();
+/// The client's listeners, then each service's, an instance at a time: its callees, its subscribers, its database.
+fn listeners(system: &System, backend: Backend) -> Vec<Listener> {
+    let mut shapes: Vec<(u32, Carries, Vec<Lead>)> = Vec::new();
     for edge in system.edges().into_iter().filter(Edge::is_client) {
-        shapes.push((0, vec![lead(edge)]));
+        shapes.push((0, Carries::Calls, vec![lead(edge)]));
     }
     for service in &system.services {
         for instance in 0..service.instances {
-            shapes.extend(leads_of(service).into_iter().map(|leads| (instance, leads)));
+            shapes.extend(leads_of(service).into_iter().map(|leads| (instance, Carries::Calls, leads)));
+            if service.has_database_edge_on(backend) {
+                shapes.push((instance, Carries::Bytes, vec![lead(service.database_edge())]));
+            }
         }
     }
     let numbered = shapes.into_iter().zip(0..);
-    numbered.map(|((caller, leads), id)| Listener { id, caller, leads }).collect()
+    numbered.map(|((caller, carries, leads), id)| Listener { id, caller, carries, leads }).collect()
 }
 
 fn lead(edge: Edge) -> Lead {
@@ -154,7 +224,7 @@ fn leads_of(service: &Service) -> Vec<Vec<Lead>> {
 pub(crate) fn edges_of(fault: &Fault, system: &System) -> Vec<Edge> {
     match &fault.on {
         Target::Edges(edges) => edges.clone(),
-        Target::Service { .. } => Vec::new(),
+        Target::Services(_) => Vec::new(),
         Target::Between(one, other) => {
             let across = |edge: &Edge| {
                 (one.contains(&edge.from) && other.contains(&edge.to))
@@ -266,11 +336,15 @@ invariants:
 ";
 
     fn loaded(faults: &str) -> Loaded {
+        loaded_of(SYSTEM, faults)
+    }
+
+    fn loaded_of(system: &str, faults: &str) -> Loaded {
         let scenario = format!(
             "schema: 1\nscenario: s\ntitle: t\nsystem: system.yaml\nseed: 1\nload: [buy: {{ rate: 5/s, for: 9s }}]\n{faults}\nexpect: [invariant: some]\n"
         );
         let source = |name: &str, text: &str| Source { name: name.to_owned(), text: text.to_owned() };
-        squall_scenario::load(&source("system.yaml", SYSTEM), &source("s.yaml", &scenario))
+        squall_scenario::load(&source("system.yaml", system), &source("s.yaml", &scenario))
             .unwrap_or_else(|mistakes| panic!("{mistakes}"))
     }
 
@@ -336,13 +410,86 @@ invariants:
         assert_eq!(plan(&loaded, None, Backend::Process).unwrap().plan.quiet_us, 3_000_000);
     }
 
+    /// A shop whose services run either way; `stock` has a database server of its own as a container.
+    const EITHER_WAY: &str = "
+schema: 1
+system: shop
+services:
+  order:
+    process: { run: [order] }
+    container: { image: order }
+    listen: LISTEN
+    ready: tcp
+    instances: 2
+    calls: { stock: { variable: STOCK } }
+  stock:
+    process: { run: [stock] }
+    container: { image: stock }
+    listen: LISTEN
+    ready: tcp
+    database: { variable: DATABASE_URL, process: sqlite, container: postgres }
+operations:
+  buy: { call: POST order /orders, succeeded: status == 201 }
+reads:
+  stock: GET stock /stock
+invariants:
+  some: stock != null
+";
+
+    #[test]
+    fn a_database_has_a_listener_that_carries_bytes_where_it_is_a_server() {
+        let carried = |backend| {
+            let course = plan(&loaded_of(EITHER_WAY, ""), None, backend).unwrap();
+            let shown = course.listeners.iter().map(|of| format!("{}/{:?}: {}", of.id, of.carries, of.leads[0].edge));
+            shown.collect::<Vec<_>>()
+        };
+        let calls = ["0/Calls: client -> order", "1/Calls: order -> stock", "2/Calls: order -> stock"];
+        assert_eq!(carried(Backend::Process), calls);
+        assert_eq!(carried(Backend::Container), [&calls[..], &["3/Bytes: stock -> stock.database"]].concat());
+    }
+
     #[test]
     fn what_a_backend_lacks_is_refused_by_name() {
         let refused = plan(&loaded(""), None, Backend::Container).unwrap_err();
-        assert_eq!(refused, "the container backend does not work yet: use `--backend process`");
+        assert_eq!(refused, "service `gateway` does not say how it runs as a container: give it a `container:`");
         let mut without = loaded("");
         without.system.services[1].process = None;
         let refused = plan(&without, None, Backend::Process).unwrap_err();
         assert_eq!(refused, "service `order` does not say how it runs as a process: give it a `process:`");
+        let mut file = loaded_of(EITHER_WAY, "");
+        file.system.services[1].database.as_mut().unwrap().container = DatabaseKind::Sqlite;
+        let refused = plan(&file, None, Backend::Container).unwrap_err();
+        assert!(refused.starts_with("service `stock` has SQLite as a container"), "{refused}");
+    }
+
+    #[test]
+    fn a_fault_that_needs_what_a_backend_lacks_is_refused_by_name() {
+        let is_file = "and as a process the database of `stock` is no server: use `--backend container`";
+        for (on, inject, expected) in [
+            ("stock -> database", "reset", format!("fault `x` is on `stock -> stock.database`, {is_file}")),
+            ("'* -> database'", "partition", format!("fault `x` is on `stock -> stock.database`, {is_file}")),
+            ("stock.database", "kill", format!("fault `x` is on `stock.database`, {is_file}")),
+            ("[order, stock.database]", "restart", format!("fault `x` is on `stock.database`, {is_file}")),
+            (
+                "order",
+                "{ cpu: { limit: 10% } }",
+                "fault `x` limits CPU, which the process backend cannot: use `--backend container`".to_owned(),
+            ),
+            (
+                "order",
+                "{ memory: { limit: 32MB } }",
+                "fault `x` limits memory, which the process backend cannot: use `--backend container`".to_owned(),
+            ),
+        ] {
+            let for_ = if inject == "restart" { "" } else { ", for: 1s" };
+            let faults = format!("faults: [{{ name: x, on: {on}, inject: {inject}, from: 1s{for_} }}]");
+            let loaded = loaded_of(EITHER_WAY, &faults);
+            assert_eq!(plan(&loaded, None, Backend::Process).unwrap_err(), expected);
+            let links = plan(&loaded, None, Backend::Container).unwrap().plan.faults[0].links.clone();
+            let on_edge = on.contains("->");
+            assert_eq!(links, if on_edge { vec![3] } else { Vec::new() }, "{on}");
+        }
+        let restart = "faults: [{ name: x, on: [order, stock], inject: restart, from: 1s }]";
+        assert!(plan(&loaded_of(EITHER_WAY, restart), None, Backend::Process).is_ok());
     }
 }

@@ -44,6 +44,11 @@ pub enum Event {
         /// From the first start of anything, once built, to here.
         took: Duration,
     },
+    /// Nothing of the system runs any more.
+    SystemRemoved {
+        /// From the end of the run to here.
+        took: Duration,
+    },
     /// A phase of the run began.
     PhaseBegan {
         /// Which one.

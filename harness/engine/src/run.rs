@@ -8,24 +8,28 @@ use std::{
 };
 
 use serde_json::Value;
-use squall_record::{FactSink, OperationId, Outcome, Phase, RunOpened, RunPhase, SCHEMA, Source, What};
+use squall_record::{Backend, FactSink, OperationId, Outcome, Phase, RunOpened, RunPhase, SCHEMA, Source, What};
 use squall_scenario::{Loaded, expression, model::Setup};
-use tokio::time::{Instant, sleep_until};
+use tokio::{
+    sync::oneshot,
+    time::{Instant, sleep_until},
+};
 
 use crate::{
     EngineError, Interrupt, Options, RunLeft,
-    backend::{Failed, System},
+    backend::{Entry, Failed, System},
     canary::Canary,
+    container::system::Containers,
     faults::{self, Scene},
     folder::RunFolder,
     gate,
+    hold::{Hold, Up},
     journal::{Journal, Writer},
     load::{self, Arrivals},
     operation::{Client, Done},
     plan::{Course, plan},
     process::services::Processes,
     progress::{Event, Progress},
-    proxies::{self, Proxies},
     reads::Reader,
     settle::{Settling, settle},
 };
@@ -38,6 +42,22 @@ pub(crate) struct Job {
     pub options: Options,
     pub progress: Arc<dyn Progress>,
     pub interrupts: [Interrupt; 2],
+    /// If the system is only to be held up.
+    pub hold: Option<Hold>,
+}
+
+/// Plays a job on a thread and a runtime of its own. What is handed back resolves when all is down.
+pub(crate) fn on_its_own_thread(job: Job) -> Result<oneshot::Receiver<Result<RunLeft, EngineError>>, EngineError> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(EngineError::Threads)?;
+    let (tell, left) = oneshot::channel();
+    std::thread::Builder::new()
+        .name("squall-run".to_owned())
+        .spawn(move || {
+            // Nobody waits for a run whose future was dropped.
+            let _ = tell.send(runtime.block_on(run(job)));
+        })
+        .map_err(EngineError::Threads)?;
+    Ok(left)
 }
 
 /// Why a run ended before its last phase.
@@ -60,7 +80,6 @@ impl From<Failed> for Halt {
 #[derive(Default)]
 struct Started {
     system: OnceLock<Arc<dyn System>>,
-    proxies: OnceLock<Arc<Proxies>>,
     ready_after: OnceLock<Duration>,
     late_starts: OnceLock<u64>,
     too_busy: OnceLock<()>,
@@ -82,7 +101,7 @@ pub(crate) async fn run(job: Job) -> Result<RunLeft, EngineError> {
     let folder = RunFolder::make(runs, &job.loaded.scenario.name, course.plan.seed, *keep)?;
     let record = folder.record();
     let failed = |why| EngineError::Record { path: record.clone(), why };
-    let (journal, writer) = Journal::open(&record).map_err(failed)?;
+    let (journal, writer) = Journal::open(&record, held_back(job.options.backend)).map_err(failed)?;
     let (folder, journal) = (Arc::new(folder), Arc::new(journal));
     job.progress.report(Event::FolderMade { folder: folder.path().to_owned() });
     journal.observe(What::RunOpened(Box::new(RunOpened {
@@ -90,6 +109,7 @@ pub(crate) async fn run(job: Job) -> Result<RunLeft, EngineError> {
         squall: env!("CARGO_PKG_VERSION").to_owned(),
         system: job.system.clone(),
         scenario: job.scenario.clone(),
+        pacts: job.options.pacts.clone(),
         plan: course.plan.clone(),
     })));
     let run = Run { job, course, folder, journal, started: Started::default() };
@@ -104,10 +124,33 @@ pub(crate) async fn run(job: Job) -> Result<RunLeft, EngineError> {
     run.close(halt.err(), writer).await
 }
 
+/// How long a fact may be on its way from the proxy that saw it.
+fn held_back(backend: Backend) -> Duration {
+    match backend {
+        Backend::Container => Duration::from_millis(500),
+        Backend::Process | Backend::Simulation => Duration::ZERO,
+    }
+}
+
 impl Run {
-    /// The phases, as the design has them.
+    /// The phases, for as long as what they stand on is there.
     async fn phases(&self) -> Result<(), Halt> {
-        let stage = self.start().await?;
+        self.began(RunPhase::Start, None);
+        let system = self.system().await?;
+        tokio::select! {
+            biased;
+            why = system.lost() => Err(Halt::Environment(why)),
+            played = self.play(&system) => played,
+        }
+    }
+
+    /// The phases, as the design has them.
+    async fn play(&self, system: &Arc<dyn System>) -> Result<(), Halt> {
+        let stage = self.start(system).await?;
+        if let Some(hold) = &self.job.hold {
+            self.held(system, hold).await;
+            return Ok(());
+        }
         let mut done = self.setup(&stage.client).await?;
         done.extend(self.gate(&stage.client).await?);
         done.extend(self.load(&stage).await?);
@@ -115,32 +158,51 @@ impl Run {
         Ok(())
     }
 
+    /// Tells where everything is, and waits until it is let go.
+    async fn held(&self, system: &Arc<dyn System>, hold: &Hold) {
+        let services = self.job.loaded.system.services.iter();
+        let first = |name: &String| Some((name.clone(), *system.addresses(name).first()?));
+        let addresses: BTreeMap<_, _> = services.filter_map(|service| first(&service.name)).collect();
+        let kept_here = self.job.options.backend == Backend::Process;
+        let data = |name: &String| Some((name.clone(), self.folder.data(name).ok()?));
+        let data = addresses.keys().filter(|_| kept_here).filter_map(data).collect();
+        hold.up.send_replace(Some(Up { addresses, data }));
+        hold.until.stopped().await;
+    }
+
     fn began(&self, phase: RunPhase, lasts: Option<Duration>) {
         self.journal.observe(What::PhaseBegan { phase });
         self.job.progress.report(Event::PhaseBegan { phase, lasts });
     }
 
-    /// Builds what must be built, puts a proxy on every edge, and starts everything.
-    async fn start(&self) -> Result<Stage, Halt> {
-        self.began(RunPhase::Start, None);
+    /// The system on its backend; nothing of it is started.
+    async fn system(&self) -> Result<Arc<dyn System>, Failed> {
         let Job { loaded, options, progress, .. } = &self.job;
-        let root = self.root()?;
         let (folder, journal) = (Arc::clone(&self.folder), Arc::clone(&self.journal));
-        let processes =
-            Processes::new(loaded.clone(), root, folder, journal, Arc::clone(progress), options.ready_within).await?;
-        let system: Arc<dyn System> = Arc::new(processes);
-        let system = Arc::clone(self.started.system.get_or_init(|| system));
-        system.build().await?;
+        let (course, loaded, progress) = (self.course.clone(), loaded.clone(), Arc::clone(progress));
+        let (root, within) = (self.root()?, options.ready_within);
+        let system: Arc<dyn System> = match options.backend {
+            Backend::Container => {
+                Arc::new(Containers::new(course, loaded, root, folder, journal, progress, within).await?)
+            }
+            Backend::Process | Backend::Simulation => {
+                Arc::new(Processes::new(course, loaded, root, folder, journal, progress, within).await?)
+            }
+        };
+        Ok(Arc::clone(self.started.system.get_or_init(|| system)))
+    }
 
+    /// Builds what must be built, and starts everything.
+    async fn start(&self, system: &Arc<dyn System>) -> Result<Stage, Halt> {
+        system.build().await?;
         let began = Instant::now();
-        let (proxies, wiring) = proxies::start(&self.course, loaded, system.as_ref(), &self.journal).await?;
-        let proxies = Arc::clone(self.started.proxies.get_or_init(|| Arc::new(proxies)));
-        let client = Client::new(&loaded.system, self.course.plan.seed, &wiring, Arc::clone(&self.journal))?;
-        let reader = Reader::new(&loaded.system, Arc::clone(&system), Arc::clone(&self.journal))?;
-        system.start(wiring).await?;
+        let entry = system.start().await?;
         let took = *self.started.ready_after.get_or_init(|| began.elapsed());
-        progress.report(Event::SystemReady { took });
-        Ok(Stage { system, proxies, client: Arc::new(client), reader })
+        self.job.progress.report(Event::SystemReady { took });
+        let model = &self.job.loaded.system;
+        let client = Client::new(model, self.course.plan.seed, &entry.client, Arc::clone(&self.journal))?;
+        let reader = Reader::new(model, Arc::clone(system), Arc::clone(&self.journal))?;
+        Ok(Stage { system: Arc::clone(system), entry, client: Arc::new(client), reader })
     }
 
     /// The folder that the system file's relative paths count from.
@@ -209,10 +271,9 @@ impl Run {
         }
         match canary.busy() {
             // Whether the system was well cannot be known of a machine that was not.
-            Some((late, all)) if !self.job.options.tolerate_late_starts => Err(self.too_busy(format!(
-                "the gate was not met while {late} of {all} wake-ups of the harness came more than {:?} late",
-                load::LATE
-            ))),
+            Some(late) if !self.job.options.tolerate_late_starts => {
+                Err(self.too_busy(format!("the gate was not met while {}", wake_ups(late))))
+            }
             _ => Err(Halt::NotWell),
         }
     }
@@ -239,6 +300,8 @@ impl Run {
     /// The load and the faults, from time zero until both are over.
     async fn load(&self, stage: &Stage) -> Result<Vec<Done>, Halt> {
         let scenario = &self.job.loaded.scenario;
+        // Reading long pacts takes a while, which must not be the load's.
+        let pacts = faults::contracted::read(&self.job.options.pacts).map_err(Failed)?;
         self.began(RunPhase::Load, Some(scenario.load_ends()));
         let zero = Instant::now();
         let streams = (0..).zip(&scenario.load).map(|(number, stream)| Arrivals::of(stream, number));
@@ -247,13 +310,15 @@ impl Run {
         let late_at_most = if is_tolerated { u64::MAX } else { load::late_at_most(&streams) };
         let scene = Arc::new(Scene {
             loaded: self.job.loaded.clone(),
+            pacts,
             course: self.course.clone(),
-            proxies: Arc::clone(&stage.proxies),
+            links: stage.entry.links.clone(),
             system: Arc::clone(&stage.system),
             journal: Arc::clone(&self.journal),
             folder: Arc::clone(&self.folder),
             progress: Arc::clone(&self.job.progress),
         });
+        let canary = Canary::start();
         let (bring, end) = faults::End::new();
         let faults = async { faults::play(scene, zero, end).await.map_err(Halt::from) };
         let load = async {
@@ -275,7 +340,13 @@ impl Run {
             Ok(())
         };
         let ((), tally, ()) = tokio::try_join!(biased; faults, load, clock)?;
-        Ok(tally.done)
+        match canary.choked() {
+            // The load comes before everything else on the machine; databases, proxies and services do not.
+            Some(late) if self.job.options.backend == Backend::Container && !is_tolerated => {
+                Err(self.too_busy(format!("under load {}", wake_ups(late))))
+            }
+            _ => Ok(tally.done),
+        }
     }
 
     /// Waits until nothing goes on, and takes the final reads.
@@ -305,11 +376,10 @@ impl Run {
             self.journal.observe(What::EnvironmentFailed { why });
         }
         self.began(RunPhase::Stop, None);
-        if let Some(proxies) = self.started.proxies.into_inner() {
-            stop_proxies(proxies).await;
-        }
         if let Some(system) = self.started.system.into_inner() {
+            let began = Instant::now();
             system.stop().await;
+            self.job.progress.report(Event::SystemRemoved { took: began.elapsed() });
         }
         let late_starts = self.started.late_starts.into_inner().unwrap_or_default();
         let last = What::RunEnded { dropped_facts: self.journal.dropped(), late_starts, interrupted };
@@ -333,9 +403,14 @@ impl Run {
 /// What runs once the system has started.
 struct Stage {
     system: Arc<dyn System>,
-    proxies: Arc<Proxies>,
+    entry: Entry,
     client: Arc<Client>,
     reader: Reader,
+}
+
+/// How late the harness woke up, in words.
+fn wake_ups((late, all): (u64, u64)) -> String {
+    format!("{late} of {all} wake-ups of the harness came more than {:?} late", load::LATE)
 }
 
 fn not_set_up(done: &Done) -> String {
@@ -348,23 +423,4 @@ fn not_set_up(done: &Done) -> String {
     };
     let (id, name) = (done.id, &done.name);
     format!("setup operation `{name}` ({id}) did not succeed, so there is nothing to run the scenario on: it {answer}")
-}
-
-/// Stops every proxy and waits until its last connection stands in the record.
-async fn stop_proxies(proxies: Arc<Proxies>) {
-    let mut proxies = proxies;
-    // Tasks that were aborted let go of them when they are next run.
-    for _ in 0..100 {
-        match Arc::try_unwrap(proxies) {
-            Ok(all) => {
-                for proxy in all.into_values() {
-                    proxy.stop().await;
-                }
-                return;
-            }
-            Err(shared) => proxies = shared,
-        }
-        tokio::task::yield_now().await;
-    }
-    // The last holder's drop stops them too, only without waiting.
 }

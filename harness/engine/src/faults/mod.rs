@@ -4,13 +4,15 @@
 //! waiting ──its time, or a call that is held──▶ in force ──its end, or the load's──▶ healed
 //! ```
 
+pub(crate) mod contracted;
 mod on_edge;
 mod on_service;
 mod translate;
 
 use std::sync::Arc;
 
-use squall_proxy::{Held, Trigger, Triggered};
+use squall_contract::model::Pact;
+use squall_proxy::Trigger;
 use squall_record::CallId;
 use squall_scenario::{
     Loaded,
@@ -23,19 +25,19 @@ use tokio::{
 };
 
 use crate::{
-    backend::{Failed, System},
+    backend::{Armed, Failed, Held, Limit, Links, System},
     folder::RunFolder,
     journal::Journal,
     plan::Course,
     progress::Progress,
-    proxies::Proxies,
 };
 
 /// All that faults act on and tell.
 pub(crate) struct Scene {
     pub loaded: Loaded,
+    pub pacts: Vec<Pact>,
     pub course: Course,
-    pub proxies: Arc<Proxies>,
+    pub links: Links,
     pub system: Arc<dyn System>,
     pub journal: Arc<Journal>,
     pub folder: Arc<RunFolder>,
@@ -59,6 +61,11 @@ impl End {
         let _ = self.0.clone().wait_for(|end| *end).await;
     }
 
+    /// Whether it has come.
+    fn is_there(&self) -> bool {
+        *self.0.borrow()
+    }
+
     /// Waits until an instant, or the end.
     async fn or(&self, until: Option<Instant>) {
         match until {
@@ -73,7 +80,7 @@ pub(crate) async fn play(scene: Arc<Scene>, zero: Instant, end: End) -> Result<(
     let mut playing = JoinSet::new();
     for order in 0..scene.loaded.scenario.faults.len() {
         // Armed here and not in its own task: a trigger must be set before the first operation is sent.
-        let armed = arm(&scene, &scene.loaded.scenario.faults[order]);
+        let armed = arm(&scene, &scene.loaded.scenario.faults[order]).await?;
         playing.spawn(play_one(Arc::clone(&scene), order, armed, zero, end.clone()));
     }
     while let Some(played) = playing.join_next().await {
@@ -85,7 +92,7 @@ pub(crate) async fn play(scene: Arc<Scene>, zero: Instant, end: End) -> Result<(
 async fn play_one(
     scene: Arc<Scene>,
     order: usize,
-    armed: Vec<Triggered>,
+    armed: Vec<Box<dyn Armed>>,
     zero: Instant,
     end: End,
 ) -> Result<(), Failed> {
@@ -109,12 +116,22 @@ async fn play_one(
     let begins = Instant::now();
     let until = lasts.map(|lasts| begins + lasts);
     match (&fault.on, &fault.inject) {
-        (Target::Service { .. }, Inject::Kill { restart_after }) => {
+        (Target::Services(_), Inject::Kill { restart_after }) => {
             let until = restart_after.map(|after| begins + after).or(until);
             on_service::kill(&scene, fault, held, until, &end).await
         }
-        (Target::Service { .. }, Inject::Pause) => on_service::pause(&scene, fault, held, until, &end).await,
-        (Target::Service { .. }, _) => Err(Failed(format!(
+        (Target::Services(_), Inject::Pause) => on_service::pause(&scene, fault, held, until, &end).await,
+        (Target::Services(_), Inject::Restart { down_for, gap }) => {
+            on_service::restart(&scene, fault, held, *down_for, *gap, &end).await
+        }
+        (Target::Services(_), Inject::Cpu { limit }) => {
+            on_service::limit(&scene, fault, held, Limit::Cpu(limit.0), until, None, &end).await
+        }
+        (Target::Services(_), Inject::Memory { limit_bytes, restart_after }) => {
+            let limit = Limit::Memory(*limit_bytes);
+            on_service::limit(&scene, fault, held, limit, until, *restart_after, &end).await
+        }
+        (Target::Services(_), _) => Err(Failed(format!(
             "fault `{}` is on a service and injects what only an edge can: put it `on: caller -> callee`",
             fault.name
         ))),
@@ -123,24 +140,26 @@ async fn play_one(
 }
 
 /// Sets the trigger of a fault that starts by an event, on every link that leads to the callee.
-fn arm(scene: &Scene, fault: &Fault) -> Vec<Triggered> {
-    let When::Call { call, nth, at, .. } = &fault.when else { return Vec::new() };
-    let leading = scene.course.plan.links.iter().filter(|link| link.edge.to == call.service);
-    let armed = leading.filter_map(|link| {
+async fn arm(scene: &Scene, fault: &Fault) -> Result<Vec<Box<dyn Armed>>, Failed> {
+    let When::Call { call, nth, at, .. } = &fault.when else { return Ok(Vec::new()) };
+    let mut armed = Vec::new();
+    for planned in scene.course.plan.links.iter().filter(|link| link.edge.to == call.service) {
         let trigger = Trigger {
             // Its count must not mix with that of the fault's own `match`.
             name: format!("{} (when)", fault.name),
-            edge: Some(link.edge.clone()),
+            edge: Some(planned.edge.clone()),
             matching: translate::nth_call(call, *nth),
             at: translate::call_point(*at),
         };
-        Some(scene.proxies.get(&link.id)?.trigger(trigger))
-    });
-    armed.collect()
+        if let Some(link) = scene.links.get(&planned.id) {
+            armed.push(link.trigger(trigger).await?);
+        }
+    }
+    Ok(armed)
 }
 
 /// The first call that any of the triggers holds. The other triggers are taken away.
-async fn first_held(armed: Vec<Triggered>) -> Option<Held> {
+async fn first_held(armed: Vec<Box<dyn Armed>>) -> Option<Held> {
     let mut waiting = JoinSet::new();
     for mut trigger in armed {
         waiting.spawn(async move { trigger.held().await });

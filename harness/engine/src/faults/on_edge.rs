@@ -2,13 +2,18 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use squall_proxy::{Held, Hits};
+use squall_proxy::Hits;
 use squall_record::{Edge, FactSink, What};
 use squall_scenario::model::Fault;
 use tokio::time::Instant;
 
-use super::{End, Scene, by, not_undoable, translate};
-use crate::{backend::Failed, folder::Undo, plan::edges_of, progress::Event};
+use super::{End, Scene, by, contracted, not_undoable, translate};
+use crate::{
+    backend::{Failed, Held},
+    folder::Undo,
+    plan::edges_of,
+    progress::Event,
+};
 
 /// Puts the fault in force on every link of its edges, and heals it at its end.
 pub(super) async fn inject(
@@ -19,39 +24,64 @@ pub(super) async fn inject(
     until: Option<Instant>,
     end: &End,
 ) -> Result<(), Failed> {
-    let inject = translate::inject(&fault.inject)
-        .ok_or_else(|| Failed(format!("fault `{}` cannot act on an edge: put it `on:` a service", fault.name)))?;
     scene.folder.note_undo(&fault.name, Undo::DiesWithHarness).map_err(|why| not_undoable(fault, &why))?;
     let on = links_of(scene, fault)?;
     let mut dropped_connections = 0;
     for (link, edge) in &on {
+        let (inject, matching) = translated(scene, fault, *link, edge.as_ref())?;
         let of_link = squall_proxy::Fault {
             name: fault.name.clone(),
             order: u32::try_from(order).unwrap_or(u32::MAX),
             edge: edge.clone(),
-            inject: inject.clone(),
-            matching: translate::matching(&fault.matching),
+            inject,
+            matching,
             keeps_live: fault.keeps_live,
         };
-        let injected = scene.proxies[link].inject(of_link).await;
-        let injected = injected.map_err(|why| Failed(format!("fault `{}` was not started: {why}", fault.name)))?;
-        dropped_connections += injected.dropped_connections;
+        dropped_connections += scene.links[link].inject(of_link).await?.dropped_connections;
     }
     let by = by(held.as_ref());
     scene.journal.observe(What::FaultStarted { fault: fault.name.clone(), by, dropped_connections });
     scene.progress.report(Event::FaultStarted { fault: fault.name.clone() });
-    if let Some(held) = held {
-        held.release();
-    }
+    drop(held);
     end.or(until).await;
     let mut hits = Hits::default();
     for link in on.keys() {
-        hits += scene.proxies[link].heal(&fault.name).await;
+        hits += scene.links[link].heal(&fault.name).await?;
     }
     let Hits { eligible, applied } = hits;
     scene.journal.observe(What::FaultHealed { fault: fault.name.clone(), eligible, applied });
     scene.progress.report(Event::FaultHealed { fault: fault.name.clone() });
     Ok(())
+}
+
+/// What the proxy injects on a link, and into which calls.
+fn translated(
+    scene: &Scene,
+    fault: &Fault,
+    link: u32,
+    edge: Option<&Edge>,
+) -> Result<(squall_proxy::Inject, squall_proxy::Match), Failed> {
+    let mut matching = translate::matching(&fault.matching);
+    if !fault.inject.comes_from_contract() {
+        let inject = translate::inject(&fault.inject)
+            .ok_or_else(|| Failed(format!("fault `{}` cannot act on an edge: put it `on:` a service", fault.name)))?;
+        return Ok((inject, matching));
+    }
+    let wrong = |why: &str| Failed(format!("fault `{}`: {why}", fault.name));
+    let listener = scene.course.listeners.iter().find(|listener| listener.id == link);
+    let leads: BTreeSet<&Edge> = listener.iter().flat_map(|listener| &listener.leads).map(|lead| &lead.edge).collect();
+    let edge = match (edge, leads.into_iter().collect::<Vec<_>>().as_slice()) {
+        (Some(edge), _) => edge,
+        (None, [edge]) => *edge,
+        _ => return Err(wrong("several callees stand behind one address: give each edge a fault of its own")),
+    };
+    let Scene { loaded, pacts, course, .. } = scene;
+    let contracted =
+        contracted::contracted(fault, edge, &loaded.system, pacts, course.plan.seed).map_err(|why| wrong(&why))?;
+    if let Some(call) = &contracted.call {
+        matching.call = Some(translate::call(call));
+    }
+    Ok((contracted.inject, matching))
 }
 
 /// The links of the fault's edges; with the edge, where the link leads to others too.

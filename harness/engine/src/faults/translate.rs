@@ -3,7 +3,7 @@
 use squall_proxy as proxy;
 use squall_scenario::model;
 
-/// What the proxy injects; `None` for what acts on a service.
+/// What the proxy injects; `None` for what acts on a service, or comes from a contract.
 pub(super) fn inject(of: &model::Inject) -> Option<proxy::Inject> {
     use model::Inject as From;
     use proxy::Inject as To;
@@ -32,7 +32,14 @@ pub(super) fn inject(of: &model::Inject) -> Option<proxy::Inject> {
         From::CutResponse { after_bytes } => To::CutResponse { after_bytes: *after_bytes },
         From::CorruptBody { field, kind } => To::CorruptBody { field: field.clone(), kind: corruption(*kind) },
         From::LoseResponse { then } => To::LoseResponse { then: instead(then) },
-        From::Kill { .. } | From::Pause | From::NotYet { .. } => return None,
+        // What these inject stands in a pact.
+        From::AnswerAs { .. } | From::BreakContract { .. } => return None,
+        From::Kill { .. }
+        | From::Pause
+        | From::Restart { .. }
+        | From::Cpu { .. }
+        | From::Memory { .. }
+        | From::NotYet { .. } => return None,
     })
 }
 
@@ -80,7 +87,7 @@ pub(super) fn nth_call(of: &model::Call, nth: u32) -> proxy::Match {
     proxy::Match { call: Some(call(of)), nth: Some(nth), ..proxy::Match::default() }
 }
 
-fn call(of: &model::Call) -> proxy::CallMatch {
+pub(super) fn call(of: &model::Call) -> proxy::CallMatch {
     proxy::CallMatch { method: of.method.clone(), path: of.path.clone() }
 }
 

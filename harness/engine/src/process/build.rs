@@ -16,10 +16,11 @@ use squall_scenario::{
 };
 use tokio::{sync::OnceCell, time::Instant};
 
-use super::{child::Program, log};
+use super::child::Program;
 use crate::{
     backend::Failed,
     folder::{RUN_VARIABLE, RunFolder},
+    log,
     progress::{Event, Progress},
 };
 

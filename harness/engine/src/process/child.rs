@@ -11,6 +11,7 @@ use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, wa
 use tokio::sync::watch;
 
 use super::supervisor;
+use crate::backend::End;
 
 /// A program that was started as the leader of a process group of its own.
 ///
@@ -21,15 +22,6 @@ use super::supervisor;
 pub(crate) struct Program {
     group: Pid,
     end: watch::Receiver<Option<End>>,
-}
-
-/// How a program ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct End {
-    /// Whether it ended with status 0.
-    pub well: bool,
-    /// In words: `exit status 1`, `signal 9`.
-    pub how: String,
 }
 
 impl Program {

@@ -9,17 +9,14 @@ use std::{
 };
 
 use serde_json::{Value, json};
-use squall_scenario::model::{
-    Backing, DatabaseKind, FileText, Process, Ready, RenderedFile, Scenario, Service, System, Template,
-};
+use squall_scenario::model::{Backing, DatabaseKind, Process, Ready, RenderedFile, Scenario, Service, System};
 
-use super::{
-    child::Program,
-    environment::{self, Names},
-};
+use super::{child::Program, inherited::inherited};
 use crate::{
-    backend::{Failed, Wiring},
+    backend::{Address, Failed, Wiring},
+    environment::{self, Names},
     folder::{RUN_VARIABLE, RunFolder},
+    ready::Sign,
     render,
 };
 
@@ -37,7 +34,7 @@ pub(crate) struct Launch {
     /// Where its output goes.
     pub log: PathBuf,
     /// How it says that it is ready.
-    pub ready: Ready,
+    pub ready: Sign,
     /// Where it listens.
     pub at: SocketAddr,
 }
@@ -68,17 +65,20 @@ impl Place<'_> {
         let several = service.instances > 1;
         let name = if several { format!("{}.{instance}", service.name) } else { service.name.clone() };
         let data = self.data(&service.name)?;
-        let mut names = environment::names_of(self.system, service, instance, at, wiring, &data, self.backing);
-        let files = if several { data.join(instance.to_string()) } else { data };
+        let listens = Address::from(at);
+        let shared = data.to_string_lossy();
+        let database = self.database(service, &shared);
+        let mut names = environment::names_of(self.system, service, instance, &listens, wiring, &shared, database);
+        let files = if several { data.join(instance.to_string()) } else { data.clone() };
         self.render_files(&name, &process.files, &files, &mut names)?;
 
-        let mut env = environment::address_variables(service, instance, at, wiring)?;
+        let mut env = environment::address_variables(service, instance, &listens, wiring)?;
         // Where there is none, nothing is said of it: a service may do without as a process, and not as a container.
         let databases = service.database.iter().filter(|database| database.process != DatabaseKind::None);
         let own = databases.map(|database| &database.variables);
         let own = own.chain([&service.env, &process.env]).chain(self.scenario.env.get(&service.name));
         for variables in own {
-            env.extend(rendered_variables(&name, variables, &names)?);
+            env.extend(environment::rendered(&name, variables, &names)?);
         }
         self.launch(name, process, service.ready.clone(), at, env, &names)
     }
@@ -89,10 +89,23 @@ impl Place<'_> {
             return Err(Failed(format!("backing `{}` does not say how it runs as a process", backing.name)));
         };
         let data = self.data(&backing.name)?;
-        let mut names = environment::names_of_program(self.system, &backing.name, at, &data);
+        let mut names = environment::names_of_program(self.system, &backing.name, &at.into(), &data.to_string_lossy());
         self.render_files(&backing.name, &process.files, &data, &mut names)?;
-        let env = rendered_variables(&backing.name, &process.env, &names)?;
+        let env = environment::rendered(&backing.name, &process.env, &names)?;
         self.launch(backing.name.clone(), process, backing.ready.clone(), at, env, &names)
+    }
+
+    /// What `{{ database.… }}` is for a service.
+    fn database(&self, service: &Service, data: &str) -> Option<Value> {
+        Some(match &service.database.as_ref()?.process {
+            DatabaseKind::Sqlite => environment::sqlite_names(service, data),
+            DatabaseKind::Backing(name) => {
+                let at = self.backing.get(name).map(|at| Address::from(*at));
+                environment::backing_names(service, at.as_ref())
+            }
+            // Neither is there as a process; the plan refuses the second.
+            DatabaseKind::None | DatabaseKind::Postgres => json!({}),
+        })
     }
 
     fn data(&self, name: &str) -> Result<PathBuf, Failed> {
@@ -106,20 +119,14 @@ impl Place<'_> {
     fn render_files(&self, name: &str, files: &[RenderedFile], into: &Path, names: &mut Names) -> Result<(), Failed> {
         let mut paths = serde_json::Map::new();
         for file in files {
-            let failed = |why: String| Failed(format!("file `{}` of `{name}` could not be rendered: {why}", file.name));
-            let template = match &file.from {
-                FileText::Inline(template) => template.clone(),
-                FileText::Path(path) => {
-                    let path = self.root.join(path);
-                    let text =
-                        fs::read_to_string(&path).map_err(|why| failed(format!("`{}`: {why}", path.display())))?;
-                    Template(text)
-                }
+            let failed = |why: io::Error, path: &Path| {
+                let file = &file.name;
+                Failed(format!("file `{file}` of `{name}` could not be written to `{}`: {why}", path.display()))
             };
-            let text = render::text(&template, names).map_err(failed)?;
-            fs::create_dir_all(into).map_err(|why| failed(why.to_string()))?;
+            let text = environment::file_text(name, file, self.root, names)?;
+            fs::create_dir_all(into).map_err(|why| failed(why, into))?;
             let path = into.join(&file.name);
-            fs::write(&path, text).map_err(|why| failed(format!("`{}`: {why}", path.display())))?;
+            fs::write(&path, text).map_err(|why| failed(why, &path))?;
             paths.insert(file.name.clone(), json!(path.to_string_lossy()));
         }
         names.insert("files".to_owned(), Value::Object(paths));
@@ -147,25 +154,12 @@ impl Place<'_> {
             Some(_) => {}
             None => return Err(Failed(format!("`run` of `{name}` is empty: name a program"))),
         }
-        let mut env: BTreeMap<String, String> = environment::inherited().collect();
+        let mut env: BTreeMap<String, String> = inherited().collect();
         env.extend(own);
         env.insert(RUN_VARIABLE.to_owned(), self.folder.path().to_string_lossy().into_owned());
         let log = self.folder.log(&name);
-        Ok(Launch { name, words, env, directory, log, ready, at })
+        Ok(Launch { name, words, env, directory, log, ready: Sign::Says(ready), at })
     }
-}
-
-fn rendered_variables(
-    name: &str,
-    variables: &BTreeMap<String, Template>,
-    names: &Names,
-) -> Result<BTreeMap<String, String>, Failed> {
-    let rendered = variables.iter().map(|(variable, template)| {
-        let text = render::text(template, names);
-        let text = text.map_err(|why| Failed(format!("variable `{variable}` of `{name}`: {why}")))?;
-        Ok((variable.clone(), text))
-    });
-    rendered.collect()
 }
 
 impl Launch {

@@ -22,19 +22,21 @@ use tokio::{
 
 use super::{
     build,
-    child::{End, Program},
+    child::Program,
     claims::{self, Claim},
     launch::{Launch, Place},
     leader::Leader,
-    log,
     ports::{self, Port},
-    ready::{self, NotReady},
+    proxies::Proxies,
 };
 use crate::{
-    backend::{Failed, Instance, Later, System, Wiring},
+    backend::{End, Ending, Entry, Failed, Instance, Later, Limit, System, Wiring},
     folder::{RunFolder, Undo},
     journal::Journal,
+    log,
+    plan::Course,
     progress::{Event, Progress},
+    ready::{self, NotReady},
 };
 
 /// How long a program may take to end after SIGTERM when the run is over.
@@ -47,6 +49,7 @@ const STOPPED_WITHIN: Duration = Duration::from_secs(1);
 pub(crate) struct Processes(Arc<Inner>);
 
 struct Inner {
+    course: Course,
     loaded: Loaded,
     root: PathBuf,
     folder: Arc<RunFolder>,
@@ -54,6 +57,7 @@ struct Inner {
     progress: Arc<dyn Progress>,
     ready_within: Duration,
     ports: BTreeMap<String, Vec<Port>>,
+    proxies: Mutex<Option<Proxies>>,
     launches: Mutex<BTreeMap<Instance, Launch>>,
     lives: Mutex<BTreeMap<Instance, Life>>,
     died: Mutex<Vec<(Instance, String)>>,
@@ -80,6 +84,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 impl Processes {
     /// Reserves a port for each instance, once every fixed address is this run's. Nothing is started yet.
     pub(crate) async fn new(
+        course: Course,
         loaded: Loaded,
         root: PathBuf,
         folder: Arc<RunFolder>,
@@ -96,6 +101,7 @@ impl Processes {
             ports.insert(backing.name.clone(), vec![ports::any(&backing.name)?]);
         }
         Ok(Processes(Arc::new(Inner {
+            course,
             loaded,
             root,
             folder,
@@ -103,6 +109,7 @@ impl Processes {
             progress,
             ready_within,
             ports,
+            proxies: Mutex::default(),
             launches: Mutex::default(),
             lives: Mutex::default(),
             died: Mutex::default(),
@@ -217,7 +224,9 @@ impl Processes {
                 pid: Some(program.pid()),
             });
         }
-        let is_ready = ready::wait(&program, &launch.ready, launch.at, &launch.log, log_from, inner.ready_within).await;
+        let asked =
+            ready::Asked { sign: &launch.ready, at: launch.at, log: &launch.log, log_from, accepts_for_others: false };
+        let is_ready = ready::wait(program.ended(), &asked, inner.ready_within).await;
         if let Err(not_ready) = is_ready {
             return Ok(Some((not_ready, program)));
         }
@@ -287,6 +296,11 @@ fn says_in_use(launch: &Launch) -> bool {
     lines.is_empty() || lines.iter().any(|line| line.to_lowercase().contains("in use") || line.contains("EADDRINUSE"))
 }
 
+/// The plan refuses such a scenario before anything starts.
+fn no_limits(fault: &str) -> Failed {
+    Failed(format!("fault `{fault}` limits what a service may use, which needs `--backend container`"))
+}
+
 impl System for Processes {
     fn build(&self) -> Later<'_, Result<(), Failed>> {
         let inner = &self.0;
@@ -297,30 +311,41 @@ impl System for Processes {
         self.0.ports.get(service).into_iter().flatten().map(Port::address).collect()
     }
 
-    fn start(&self, wiring: Wiring) -> Later<'_, Result<(), Failed>> {
+    fn start(&self) -> Later<'_, Result<Entry, Failed>> {
         Box::pin(async move {
+            let inner = &self.0;
+            let addresses = |service: &str| self.addresses(service);
+            let started = Proxies::start(&inner.course, &inner.loaded, &addresses, &inner.journal).await;
+            let (proxies, entry, wiring) = started?;
+            *lock(&inner.proxies) = Some(proxies);
             let [backing, services] = self.launches(&wiring)?;
             self.start_all(backing).await?;
-            self.start_all(services).await
+            self.start_all(services).await?;
+            Ok(entry)
         })
     }
 
-    fn kill<'a>(&'a self, instance: &'a Instance, fault: &'a str) -> Later<'a, bool> {
+    fn end<'a>(&'a self, instance: &'a Instance, fault: &'a str, how: Ending) -> Later<'a, Result<bool, Failed>> {
         Box::pin(async move {
             let (program, mut recorded) = {
                 let mut lives = lock(&self.0.lives);
-                let Some(life) = lives.get_mut(instance) else { return false };
+                let Some(life) = lives.get_mut(instance) else { return Ok(false) };
                 if life.program.end().is_some() {
-                    return false;
+                    return Ok(false);
                 }
                 life.fault = Some(fault.to_owned());
                 (life.program.clone(), life.recorded.subscribe())
             };
-            program.signal(Signal::KILL);
-            program.ended().await;
+            match how {
+                Ending::Kill => {
+                    program.signal(Signal::KILL);
+                    program.ended().await;
+                }
+                Ending::Stop { patience } => program.stop(patience).await,
+            }
             // The sender stays in the life, which only a next start replaces.
             let _ = recorded.wait_for(|recorded| *recorded).await;
-            true
+            Ok(true)
         })
     }
 
@@ -336,18 +361,19 @@ impl System for Processes {
         })
     }
 
-    fn pause<'a>(&'a self, instance: &'a Instance) -> Later<'a, bool> {
+    fn pause<'a>(&'a self, instance: &'a Instance) -> Later<'a, Result<bool, Failed>> {
         Box::pin(async move {
-            let Some(program) = self.program(instance) else { return false };
+            let Some(program) = self.program(instance) else { return Ok(false) };
             program.signal(Signal::STOP);
-            timeout(STOPPED_WITHIN, program.stopped()).await.unwrap_or(false)
+            Ok(timeout(STOPPED_WITHIN, program.stopped()).await.unwrap_or(false))
         })
     }
 
-    fn resume(&self, instance: &Instance) {
+    fn resume<'a>(&'a self, instance: &'a Instance) -> Later<'a, Result<(), Failed>> {
         if let Some(program) = self.program(instance) {
             program.signal(Signal::CONT);
         }
+        Box::pin(std::future::ready(Ok(())))
     }
 
     fn inverse_of_pause(&self, instance: &Instance) -> Undo {
@@ -355,12 +381,36 @@ impl System for Processes {
         Undo::Continue(leader.into_iter().collect())
     }
 
+    fn limit<'a>(&'a self, _: &'a Instance, _: Limit, fault: &'a str) -> Later<'a, Result<bool, Failed>> {
+        Box::pin(std::future::ready(Err(no_limits(fault))))
+    }
+
+    fn lift<'a>(&'a self, _: &'a Instance, _: Limit, fault: &'a str) -> Later<'a, Result<bool, Failed>> {
+        Box::pin(std::future::ready(Err(no_limits(fault))))
+    }
+
+    fn ended<'a>(&'a self, instance: &'a Instance) -> Later<'a, ()> {
+        Box::pin(async move {
+            if let Some(program) = self.program(instance) {
+                program.ended().await;
+            }
+        })
+    }
+
     fn died(&self) -> Vec<(Instance, String)> {
         lock(&self.0.died).clone()
     }
 
+    fn lost(&self) -> Later<'_, String> {
+        Box::pin(std::future::pending())
+    }
+
     fn stop(&self) -> Later<'_, ()> {
         Box::pin(async move {
+            let proxies = lock(&self.0.proxies).take();
+            if let Some(proxies) = proxies {
+                proxies.stop().await;
+            }
             self.0.stopping.store(true, Ordering::Release);
             let programs: Vec<Program> = lock(&self.0.lives).values().map(|life| life.program.clone()).collect();
             let mut stopping = JoinSet::new();

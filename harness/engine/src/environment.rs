@@ -1,64 +1,41 @@
-//! What a program is told: addresses, its database, its policy, its place.
+//! What a program is told, on any backend: addresses, its database, its policy, its place.
 
-use std::{collections::BTreeMap, net::SocketAddr, path::Path};
+use std::{collections::BTreeMap, path::Path};
 
 use serde_json::{Map, Value, json};
 use squall_record::{Edge, EdgeKind};
 use squall_scenario::model::{
-    Attempts, Breaker, Counts, Database, DatabaseKind, EventRoute, Given, Listen, ListenForm, Service, System, Trips,
-    Upstream,
+    Attempts, Breaker, Counts, EventRoute, FileText, Given, Listen, ListenForm, RenderedFile, Service, System,
+    Template, Trips, Upstream,
 };
 
-use crate::backend::{Failed, Wiring};
+use crate::{
+    backend::{Address, Failed, Wiring},
+    render,
+};
 
 /// Names for templates.
 pub(crate) type Names = BTreeMap<String, Value>;
 
-/// What a program inherits of the harness's own environment. Everything else, secrets among it, it is not given
-/// unless the system file or the scenario names it.
-pub(crate) const INHERITED: [&str; 16] = [
-    "PATH",
-    "HOME",
-    "USER",
-    "LOGNAME",
-    "SHELL",
-    "LANG",
-    "LC_ALL",
-    "LC_CTYPE",
-    "TZ",
-    "TMPDIR",
-    "SSL_CERT_FILE",
-    "SSL_CERT_DIR",
-    "RUST_BACKTRACE",
-    "RUST_LOG",
-    "LD_LIBRARY_PATH",
-    "DYLD_LIBRARY_PATH",
-];
-
-/// The part of the harness's environment that programs inherit.
-pub(crate) fn inherited() -> impl Iterator<Item = (String, String)> {
-    INHERITED.iter().filter_map(|name| Some(((*name).to_owned(), std::env::var(name).ok()?)))
-}
-
 /// One address as templates see it: `.url`, `.host`, `.port`, `.address`.
-fn address(of: SocketAddr) -> Map<String, Value> {
+pub(crate) fn address(of: &Address) -> Map<String, Value> {
     let mut names = Map::new();
     names.insert("url".to_owned(), json!(format!("http://{of}")));
-    names.insert("host".to_owned(), json!(of.ip().to_string()));
-    names.insert("port".to_owned(), json!(of.port()));
+    names.insert("host".to_owned(), json!(of.host));
+    names.insert("port".to_owned(), json!(of.port));
     names.insert("address".to_owned(), json!(of.to_string()));
     names
 }
 
-/// The names that one instance of a service has in its templates.
+/// The names that one instance of a service has in its templates. `database`: what `{{ database.… }}` is, if there is one.
 pub(crate) fn names_of(
     system: &System,
     service: &Service,
     instance: u32,
-    listens: SocketAddr,
+    listens: &Address,
     wiring: &Wiring,
-    data: &Path,
-    backing: &BTreeMap<String, SocketAddr>,
+    data: &str,
+    database: Option<Value>,
 ) -> Names {
     let mut names = names_of_program(system, &service.name, listens, data);
     names.insert("instance".to_owned(), json!(instance));
@@ -73,23 +50,27 @@ pub(crate) fn names_of(
     names.insert("calls".to_owned(), Value::Object(calls.collect()));
     let events = service.events.iter().filter_map(|route| {
         let to = wiring.of(&Edge::events(&service.name, &route.to), instance)?;
-        Some((route.to.clone(), Value::Object(address(to))))
+        let mut of_route = address(to);
+        if let Some(timeout) = route.timeout {
+            of_route.insert("timeout_ms".to_owned(), json!(timeout.as_millis() as u64));
+        }
+        Some((route.to.clone(), Value::Object(of_route)))
     });
     names.insert("events".to_owned(), Value::Object(events.collect()));
-    if let Some(database) = &service.database {
-        names.insert("database".to_owned(), database_names(service, database, data, backing));
+    if let Some(database) = database {
+        names.insert("database".to_owned(), database);
     }
     names
 }
 
 /// The names that any program has: a service's and a backing service's alike.
-pub(crate) fn names_of_program(system: &System, name: &str, listens: SocketAddr, data: &Path) -> Names {
+pub(crate) fn names_of_program(system: &System, name: &str, listens: &Address, data: &str) -> Names {
     let mut names: Names = system.vars.clone();
     for (key, value) in address(listens) {
         names.insert(key, value);
     }
     names.insert("service".to_owned(), json!(name));
-    names.insert("data".to_owned(), json!(data.to_string_lossy()));
+    names.insert("data".to_owned(), json!(data));
     names
 }
 
@@ -142,34 +123,25 @@ fn breaker_shape(breaker: &Breaker) -> Value {
     Value::Object(shape)
 }
 
-/// `{{ database.… }}`: a SQLite file in the service's data folder, which its instances share, or a backing service.
-fn database_names(
-    service: &Service,
-    database: &Database,
-    data: &Path,
-    backing: &BTreeMap<String, SocketAddr>,
-) -> Value {
-    match &database.process {
-        DatabaseKind::Sqlite => {
-            let path = data.join(format!("{}.sqlite", service.name)).to_string_lossy().into_owned();
-            json!({ "url": format!("sqlite:{path}"), "path": path, "name": service.name })
-        }
-        DatabaseKind::Backing(name) => {
-            let mut names = backing.get(name).map(|at| address(*at)).unwrap_or_default();
-            names.remove("url");
-            names.insert("name".to_owned(), json!(service.name));
-            Value::Object(names)
-        }
-        // Neither is there as a process; the plan refuses the second.
-        DatabaseKind::None | DatabaseKind::Postgres => json!({}),
-    }
+/// `{{ database.… }}` of a SQLite file in the service's data folder, which its instances share.
+pub(crate) fn sqlite_names(service: &Service, data: &str) -> Value {
+    let path = format!("{data}/{}.sqlite", service.name);
+    json!({ "url": format!("sqlite:{path}"), "path": path, "name": service.name })
+}
+
+/// `{{ database.… }}` of a backing service.
+pub(crate) fn backing_names(service: &Service, at: Option<&Address>) -> Value {
+    let mut names = at.map(address).unwrap_or_default();
+    names.remove("url");
+    names.insert("name".to_owned(), json!(service.name));
+    Value::Object(names)
 }
 
 /// The variables that tell a service its addresses, before its own `env`.
 pub(crate) fn address_variables(
     service: &Service,
     instance: u32,
-    listens: SocketAddr,
+    listens: &Address,
     wiring: &Wiring,
 ) -> Result<BTreeMap<String, String>, Failed> {
     let mut variables = BTreeMap::new();
@@ -178,7 +150,7 @@ pub(crate) fn address_variables(
     if let Listen::Variable { name, holds } = &service.listen {
         let held = match holds {
             ListenForm::Address => listens.to_string(),
-            ListenForm::Port => listens.port().to_string(),
+            ListenForm::Port => listens.port.to_string(),
         };
         variables.insert(name.clone(), held);
     }
@@ -194,13 +166,41 @@ pub(crate) fn address_variables(
                 variables.insert(variable.clone(), format!("http://{at}"));
             }
             Given::HostPort { host_variable, port_variable } => {
-                variables.insert(host_variable.clone(), at.ip().to_string());
-                variables.insert(port_variable.clone(), at.port().to_string());
+                variables.insert(host_variable.clone(), at.host.clone());
+                variables.insert(port_variable.clone(), at.port.to_string());
             }
             Given::InTemplate => {}
         }
     }
     Ok(variables)
+}
+
+/// Variables with their templates rendered.
+pub(crate) fn rendered(
+    name: &str,
+    variables: &BTreeMap<String, Template>,
+    names: &Names,
+) -> Result<BTreeMap<String, String>, Failed> {
+    let rendered = variables.iter().map(|(variable, template)| {
+        let text = render::text(template, names);
+        let text = text.map_err(|why| Failed(format!("variable `{variable}` of `{name}`: {why}")))?;
+        Ok((variable.clone(), text))
+    });
+    rendered.collect()
+}
+
+/// The text of a rendered file, with the edges' addresses in it. `root`: what its path counts from.
+pub(crate) fn file_text(name: &str, file: &RenderedFile, root: &Path, names: &Names) -> Result<String, Failed> {
+    let failed = |why: String| Failed(format!("file `{}` of `{name}` could not be rendered: {why}", file.name));
+    let template = match &file.from {
+        FileText::Inline(template) => template.clone(),
+        FileText::Path(path) => {
+            let path = root.join(path);
+            let text = std::fs::read_to_string(&path).map_err(|why| failed(format!("`{}`: {why}", path.display())))?;
+            Template(text)
+        }
+    };
+    render::text(&template, names).map_err(failed)
 }
 
 #[cfg(test)]
@@ -250,17 +250,19 @@ invariants:
     fn wiring() -> Wiring {
         let mut wiring = Wiring::default();
         for (edge, port) in [("order -> payment", 7001), ("order -> stock", 7002), ("order ~> stock", 7003)] {
-            wiring.lead(edge.parse().unwrap(), 1, SocketAddr::from(([127, 0, 0, 1], port)));
+            wiring.lead(edge.parse().unwrap(), 1, at(port));
         }
         wiring
     }
 
-    const AT: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 7000);
+    fn at(port: u16) -> Address {
+        Address { host: "127.0.0.1".to_owned(), port }
+    }
 
     #[test]
     fn a_service_is_told_its_own_proxies_in_the_form_it_asks_for() {
         let system = system();
-        let variables = address_variables(&system.services[0], 1, AT, &wiring()).unwrap();
+        let variables = address_variables(&system.services[0], 1, &at(7000), &wiring()).unwrap();
         let shown: Vec<String> = variables.iter().map(|(name, value)| format!("{name}={value}")).collect();
         assert_eq!(
             shown,
@@ -279,8 +281,9 @@ invariants:
     #[test]
     fn templates_see_policy_addresses_and_the_database() {
         let system = system();
-        let nothing = BTreeMap::new();
-        let names = names_of(&system, &system.services[0], 1, AT, &wiring(), Path::new("/d"), &nothing);
+        let order = &system.services[0];
+        let database = sqlite_names(order, "/d");
+        let names = names_of(&system, order, 1, &at(7000), &wiring(), "/d", Some(database));
         assert_eq!(names["calls"]["payment"]["timeout_ms"], json!(800));
         assert_eq!(
             names["calls"]["payment"]["attempts"],
@@ -300,12 +303,5 @@ invariants:
         assert_eq!(names["events"]["stock"]["port"], json!(7003));
         assert_eq!(names["database"]["url"], json!("sqlite:/d/order.sqlite"));
         assert_eq!((&names["port"], &names["instance"], &names["skus"]), (&json!(7000), &json!(1), &json!(["widget"])));
-    }
-
-    #[test]
-    fn secrets_of_the_harness_are_not_inherited() {
-        assert!(inherited().any(|(name, _)| name == "PATH"));
-        assert!(inherited().all(|(name, _)| INHERITED.contains(&name.as_str())));
-        assert!(!INHERITED.iter().any(|name| name.contains("TOKEN") || name.contains("SQUALL")));
     }
 }
