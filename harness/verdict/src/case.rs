@@ -41,7 +41,7 @@ impl<'a, 'r> Case<'a, 'r> {
     pub fn edges_of(&self, fault: &squall_scenario::model::Fault) -> Vec<Edge> {
         match &fault.on {
             Target::Edges(edges) => edges.clone(),
-            Target::Service { .. } => Vec::new(),
+            Target::Services(_) => Vec::new(),
             Target::Between(left, right) => {
                 let across = |edge: &Edge| {
                     left.contains(&edge.from) && right.contains(&edge.to)
@@ -53,12 +53,15 @@ impl<'a, 'r> Case<'a, 'r> {
     }
 
     /// The times in force of every fault that the caller on `edge` could feel without a call to show for it,
-    /// in microseconds: connects that fail or hang, or the caller itself stopped.
+    /// in microseconds: connects that fail or hang, or the caller itself stopped or starved.
     pub fn blind_spots(&self, edge: &Edge) -> Vec<(u64, u64)> {
         let mut spots = Vec::new();
         for fault in &self.scenario.faults {
             let hidden = match (&fault.inject, &fault.on) {
-                (Inject::Pause, Target::Service { name, .. }) => *name == edge.from,
+                // One that stands still, or has next to nothing to run with, decides long before, or after, it shows.
+                (Inject::Pause | Inject::Cpu { .. } | Inject::Memory { .. }, Target::Services(_)) => {
+                    fault.on.is_service(&edge.from)
+                }
                 // The other faults on connections accept them, and show their calls.
                 (Inject::Refuse | Inject::HangConnect | Inject::Partition { .. }, _) => {
                     self.edges_of(fault).contains(edge)
@@ -69,7 +72,7 @@ impl<'a, 'r> Case<'a, 'r> {
                 continue;
             }
             let slack = match fault.inject {
-                Inject::Pause => self.evidence.tolerance.tick_us,
+                Inject::Pause | Inject::Cpu { .. } | Inject::Memory { .. } => self.evidence.tolerance.tick_us,
                 _ => self.evidence.tolerance.reconnect_us + self.timeout_us(edge),
             };
             for window in self.evidence.faults.of(&fault.name) {
@@ -83,7 +86,7 @@ impl<'a, 'r> Case<'a, 'r> {
 
     /// The caller's patience on an edge, in microseconds; 0 where none is declared.
     pub fn timeout_us(&self, edge: &Edge) -> u64 {
-        self.system.upstream(edge).and_then(|upstream| upstream.timeout).map_or(0, measure::us)
+        self.system.timeout(edge).map_or(0, measure::us)
     }
 
     /// Whether a bound is too short for this backend to judge.

@@ -1,6 +1,6 @@
 //! Every fault acted: a fault that was meant to act and did not makes a run say nothing. Always on.
 
-use squall_scenario::model::{Fault, Inject, Target, When};
+use squall_scenario::model::{Fault, Inject, Target, Victim, When};
 
 use super::breaker::demand;
 use crate::{
@@ -27,7 +27,10 @@ pub fn judge(case: &Case<'_, '_>, fault: &Fault) -> CheckVerdict {
     let cited: Vec<_> =
         windows.iter().map(|w| case.evidence.cite(w.started, format!("fault {} started", fault.name))).collect();
     let found = match (&fault.inject, &fault.on) {
-        (Inject::Kill { .. } | Inject::Pause, Target::Service { name, .. }) => on_service(case, windows, name),
+        (Inject::Kill { .. } | Inject::Pause | Inject::Restart { .. }, Target::Services(victims)) => {
+            on_services(case, windows, victims)
+        }
+        (Inject::Cpu { .. } | Inject::Memory { .. }, Target::Services(victims)) => came_up_to_limit(windows, victims),
         (
             Inject::Refuse | Inject::HangConnect | Inject::Partition { .. } | Inject::BlackHole | Inject::Reset { .. },
             _,
@@ -83,23 +86,42 @@ fn on_calls(fault: &Fault, windows: &[FaultWindow<'_>]) -> Result<String, String
     }
 }
 
-/// A kill or a pause is a hit when the process was seen to act on it while a call or a saga of it was open.
-fn on_service(case: &Case<'_, '_>, windows: &[FaultWindow<'_>], service: &str) -> Result<String, String> {
+/// A kill, a pause or a restart is a hit when each process was seen to act on it, while a call or a saga of one of
+/// them was open.
+fn on_services(case: &Case<'_, '_>, windows: &[FaultWindow<'_>], victims: &[Victim]) -> Result<String, String> {
     let acted: Vec<&Acted<'_>> = windows.iter().flat_map(|window| &window.acted).collect();
-    if acted.is_empty() {
-        return Err(format!("it was not seen to act on {service}"));
+    let spared = victims.iter().find(|victim| !acted.iter().any(|act| act.service == victim.name));
+    if let Some(victim) = spared {
+        return Err(format!("it was not seen to act on {}", victim.name));
     }
+    let on = named(victims);
     let mut calls = 0;
     let mut sagas = 0;
     for act in &acted {
         calls += act.open_calls;
-        sagas += open_sagas(case, act.at.us, service);
+        sagas += open_sagas(case, act.at.us, case.system.owner_of(act.service));
     }
     if calls + sagas as u64 == 0 {
-        return Err(format!("it acted on {service} while no call or saga of it was open"));
+        return Err(format!("it acted on {on} while no call or saga of it was open"));
     }
     let calls = count(usize::try_from(calls).unwrap_or(usize::MAX), "call");
-    Ok(format!("acted on {service} with {calls} and {} open", count(sagas, "saga")))
+    Ok(format!("acted on {on} with {calls} and {} open", count(sagas, "saga")))
+}
+
+/// A limit is a hit when the kernel says that it was come up to: throttled by it, or without memory.
+fn came_up_to_limit(windows: &[FaultWindow<'_>], victims: &[Victim]) -> Result<String, String> {
+    let (limited, reached) = hits(windows);
+    let on = named(victims);
+    match (limited, reached) {
+        (_, 0) => Err(format!("it did not act: {on} had enough with what it was left")),
+        (1, _) => Ok(format!("{on} came up to the limit")),
+        _ => Ok(format!("{reached} of {limited} instances of {on} came up to the limit")),
+    }
+}
+
+fn named(victims: &[Victim]) -> String {
+    let names: Vec<&str> = victims.iter().map(|victim| victim.name.as_str()).collect();
+    names.join(", ")
 }
 
 /// Operations with a saga that had been submitted, and had not come to their last call.

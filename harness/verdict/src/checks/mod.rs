@@ -10,6 +10,7 @@ pub mod breaker;
 pub mod attempts;
 pub mod invariant;
 pub mod recovers;
+pub mod contract;
 pub mod exercises;
 pub mod faults;
 pub mod unexplained_5xx;
@@ -88,6 +89,7 @@ fn one(case: &Case<'_, '_>, expectation: &Expectation) -> CheckVerdict {
             let within_us = measure::us(*within);
             recovers::judge(case, &recovers::Recovers { of, within_us, succeeded: *succeeded, after: after.as_deref() })
         }
+        Expectation::Contract { on } => contract::judge(case, on),
         Expectation::Exercises { at_least } => exercises::judge(case, at_least),
         Expectation::NotYet { kind } => {
             CheckVerdict::new("not-yet", kind.clone(), State::NotJudged, format!("`{kind}` is not judged yet"))

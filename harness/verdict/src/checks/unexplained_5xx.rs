@@ -66,8 +66,27 @@ fn unexplained_because(case: &Case<'_, '_>, call: &Call<'_>) -> Option<&'static 
     let explained = ran_out_of_time(case, call, until - from)
         || trace_shows_a_fault(case, call)
         || breaker_explains(case, &call.edge.to, from, until)
-        || fault_explains(case, call.edge, from, until);
-    (!explained).then_some("with no fault and no open breaker downstream")
+        || fault_explains(case, call.edge, from, until, |fault| !is_on_databases(case, fault));
+    if explained {
+        return None;
+    }
+    let no_database = fault_explains(case, call.edge, from, until, |fault| is_on_databases(case, fault));
+    // What the client may be told is for the file to list.
+    let says_so = call.edge.is_client() || matches!(call.status_on_the_wire(), Some(503 | 504));
+    match (no_database, says_so) {
+        (true, true) => None,
+        (true, false) => Some("for want of a database, which is for a 503 to say"),
+        (false, _) => Some("with no fault and no open breaker downstream"),
+    }
+}
+
+/// Whether a fault is on nothing but databases, or the edges to them.
+fn is_on_databases(case: &Case<'_, '_>, fault: &Fault) -> bool {
+    let is_database = |name: &str| case.system.owner_of(name) != name;
+    match &fault.on {
+        Target::Services(victims) => victims.iter().all(|victim| is_database(&victim.name)),
+        Target::Edges(_) | Target::Between(..) => case.edges_of(fault).iter().all(|edge| is_database(&edge.to)),
+    }
 }
 
 /// Whether a service gave up on a call whose caller was about to, or did: the deadline that it passed on ran out.
@@ -101,11 +120,13 @@ fn breaker_explains(case: &Case<'_, '_>, callee: &str, from: u64, until: u64) ->
     case.breakers.iter().any(|(edge, watch)| relevant(edge) && watch.may_refuse_in(from, until))
 }
 
-/// Whether a fault on what the callee needs, or on the callee itself, was in force or had only just healed.
-fn fault_explains(case: &Case<'_, '_>, edge: &Edge, from: u64, until: u64) -> bool {
+/// Whether one of these faults, on what the callee needs or on the callee itself, was in force or had only just healed.
+fn fault_explains(case: &Case<'_, '_>, edge: &Edge, from: u64, until: u64, is_meant: impl Fn(&Fault) -> bool) -> bool {
     let downstream = case.evidence.downstream(&edge.to);
     let touches = |fault: &Fault| match &fault.on {
-        Target::Service { name, .. } => *name == edge.to || downstream.contains(&name.as_str()),
+        Target::Services(victims) => {
+            victims.iter().any(|victim| victim.name == edge.to || downstream.contains(&victim.name.as_str()))
+        }
         Target::Edges(_) | Target::Between(..) => {
             // Latency on the edge itself eats the callee's deadline; it does not excuse an answer to a client.
             let on = |other: &Edge| {
@@ -116,7 +137,7 @@ fn fault_explains(case: &Case<'_, '_>, edge: &Edge, from: u64, until: u64) -> bo
             case.edges_of(fault).iter().any(on)
         }
     };
-    case.scenario.faults.iter().filter(|fault| touches(fault)).any(|fault| {
+    case.scenario.faults.iter().filter(|fault| is_meant(fault) && touches(fault)).any(|fault| {
         // A caller may wait out its own patience, and a lost connect one retransmission, after healing.
         let after = case.evidence.tolerance.reconnect_us
             + case.edges_of(fault).iter().map(|edge| case.timeout_us(edge)).max().unwrap_or_default();

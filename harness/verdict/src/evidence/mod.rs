@@ -18,7 +18,7 @@ pub mod reads;
 
 use std::collections::BTreeMap;
 
-use squall_record::{Answer, Backend, Edge, Fact, Plan, Record, RunPhase, TraceId, What};
+use squall_record::{Answer, Backend, Edge, Fact, Plan, Record, RunPhase, Source, TraceId, What};
 
 pub use calls::{Call, Calls};
 pub use faults::{FaultWindow, Faults};
@@ -72,6 +72,8 @@ pub struct Ended {
 pub struct Evidence<'r> {
     /// The plan of the run.
     pub plan: &'r Plan,
+    /// The pacts that the record opens with.
+    pub pacts: &'r [Source],
     /// How exactly this backend can be measured.
     pub tolerance: Tolerance,
     /// When each phase began.
@@ -106,9 +108,11 @@ impl<'r> Evidence<'r> {
         let mut lives = Lives::default();
         let mut reads = Reads::default();
         let (mut settled, mut failures, mut ended) = (None, Vec::new(), None);
+        let mut pacts: &[Source] = &[];
         for fact in &record.facts {
             let at = At::of(fact);
             match &fact.what {
+                What::RunOpened(opened) => pacts = &opened.pacts,
                 What::PhaseBegan { phase } => {
                     phases.entry(*phase).or_insert(at);
                 }
@@ -136,6 +140,7 @@ impl<'r> Evidence<'r> {
         let last = record.facts.last().map_or(At { us: 0, n: 0 }, At::of);
         Evidence {
             plan,
+            pacts,
             tolerance: Tolerance::of(plan.backend),
             phases,
             calls: calls.done(),

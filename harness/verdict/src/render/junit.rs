@@ -46,7 +46,7 @@ fn of(check: &CheckVerdict, verdict: &Verdict) -> TestCaseStatus {
             .evidence
             .iter()
             .map(|line| format!("{:.3}s  {}  (line {})", line.at_us as f64 / 1e6, line.text, line.fact));
-        let again = format!("replay: squall run {} --seed {}", verdict.file, verdict.seed.0);
+        let again = format!("replay: {}", super::command_again(verdict));
         let description: Vec<String> = lines.chain([again]).collect();
         status.set_description(description.join("\n"));
     }

@@ -52,8 +52,7 @@ pub fn terminal(verdict: &Verdict, colour: bool) -> String {
         evidence(&mut out, &check.evidence, &paint);
     }
     if verdict.status != Status::Held && !verdict.file.is_empty() {
-        let command = format!("squall run {} --seed {}", verdict.file, verdict.seed.0);
-        let _ = writeln!(out, "\n  replay: {}", paint.bold(&command));
+        let _ = writeln!(out, "\n  replay: {}", paint.bold(&super::command_again(verdict)));
     }
     out
 }

@@ -4,7 +4,7 @@ use squall_record::What;
 use squall_verdict::{State, Status};
 
 use crate::{
-    shop::{self, CHARGE, PLACE, TO_PAYMENT},
+    shop::{self, CHARGE, PLACE, RESERVE, TO_INVENTORY, TO_PAYMENT},
     story::{Reply, Shot, Story},
 };
 
@@ -112,6 +112,79 @@ fn a_5xx_needs_its_reason() {
     early.call(Shot { took: 80, ..Shot::new(TO_PAYMENT, CHARGE, 8_000, Reply::Answer(504)) });
     early.expect("no unexplained 5xx", State::Violated);
     shop::story("", "").expect("no unexplained 5xx", State::Inconclusive);
+}
+
+const CUT_OFF: &str = "- { name: cut, on: payment -> database, inject: partition, from: 1s, for: 2s }";
+const NO_DATABASE: &str = "- { name: dies, on: payment.database, inject: { kill: { restart_after: 2s } }, from: 1s }";
+
+/// A payment service without its database from 1 s to 3 s, and one answer of a service at a time.
+fn without_database(fault: &str, edge: &str, route: &str, at: u64, status: u16) -> Story {
+    let mut story = shop::story(fault, "");
+    story.confirmed(1, 0);
+    match fault == CUT_OFF {
+        true => story.fault("cut", 1_000, 3_000, 2, 2),
+        false => story.killed("dies", "payment.database", 1_000, 3_000, 1),
+    }
+    story.call(Shot::new(edge, route, at, Reply::Answer(status)));
+    story
+}
+
+#[test]
+fn a_503_is_explained_by_a_database_that_is_gone_and_a_500_is_not() {
+    const CHECK: &str = "no unexplained 5xx";
+    for fault in [CUT_OFF, NO_DATABASE] {
+        let of_payment = |at, status| without_database(fault, TO_PAYMENT, CHARGE, at, status);
+        of_payment(1_500, 503).expect_saying(CHECK, State::Held, "each with its reason");
+        of_payment(1_500, 504).expect(CHECK, State::Held);
+        of_payment(1_500, 500).expect_saying(CHECK, State::Violated, "for want of a database");
+        // Only just back, a pool may still hold connections that are dead; long after, it may not.
+        of_payment(3_500, 503).expect(CHECK, State::Held);
+        of_payment(6_000, 503).expect_saying(CHECK, State::Violated, "no fault and no open breaker");
+        of_payment(500, 503).expect(CHECK, State::Violated);
+        // Whoever calls the service is felt to; another service has its own database.
+        let mut refused = of_payment(1_500, 503);
+        refused.placed(2, 1_490, 30, 503);
+        refused.expect(CHECK, State::Held);
+        let mut unlisted = of_payment(1_500, 503);
+        unlisted.placed(2, 1_490, 30, 500);
+        unlisted.expect_saying(CHECK, State::Violated, "not listed under `refused`");
+        let of_inventory = without_database(fault, TO_INVENTORY, RESERVE, 1_500, 503);
+        of_inventory.expect_saying(CHECK, State::Violated, "no fault and no open breaker");
+    }
+}
+
+#[test]
+fn a_restart_must_have_come_to_every_service_and_a_limit_must_have_been_felt() {
+    let in_turn = "- { name: in-turn, on: [payment, inventory], inject: restart, from: 1s }";
+    let mut both = shop::story(in_turn, "");
+    both.acted("in-turn", &[("payment", 1_100, 1), ("inventory", 1_900, 0)], 1_000, 2_000, 2);
+    both.expect_saying("fault in-turn", State::Held, "acted on payment, inventory with 1 call");
+    let mut one = shop::story(in_turn, "");
+    one.acted("in-turn", &[("payment", 1_100, 1)], 1_000, 2_000, 1);
+    one.expect_saying("fault in-turn", State::Inconclusive, "not seen to act on inventory");
+    for inject in ["{ cpu: { limit: 10% } }", "{ memory: { limit: 32MB } }"] {
+        let little = format!("- {{ name: little, on: payment, inject: {inject}, from: 1s, for: 1s }}");
+        let mut felt = shop::story(&little, "");
+        felt.acted("little", &[("payment", 1_000, 0)], 1_000, 2_000, 1);
+        felt.expect_saying("fault little", State::Held, "payment came up to the limit");
+        let mut unfelt = shop::story(&little, "");
+        unfelt.acted("little", &[("payment", 1_000, 0)], 1_000, 2_000, 0);
+        unfelt.expect_saying("fault little", State::Inconclusive, "had enough with what it was left");
+    }
+}
+
+#[test]
+fn a_service_that_a_limit_kills_did_not_die_of_itself() {
+    let little = "- { name: little, on: payment, inject: { memory: { limit: 32MB } }, from: 1s, for: 1s }";
+    let exit = |fault: Option<&str>| {
+        let mut story = shop::story(little, "");
+        story.acted("little", &[("payment", 1_000, 0)], 1_000, 2_000, 1);
+        let (how, fault) = ("out of memory".to_owned(), fault.map(str::to_owned));
+        story.push(1_500, What::ServiceExited { service: "payment".into(), instance: 0, life: 0, how, fault });
+        story
+    };
+    exit(Some("little")).expect("no service dies of itself", State::Held);
+    exit(None).expect_saying("no service dies of itself", State::Violated, "out of memory");
 }
 
 #[test]

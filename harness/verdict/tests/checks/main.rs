@@ -12,6 +12,7 @@ mod breaker_laws;
 mod attempts;
 mod invariant;
 mod always_on;
+mod contract;
 mod exercises;
 mod sabotage;
 mod rendering;

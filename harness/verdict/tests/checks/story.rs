@@ -78,6 +78,7 @@ pub(crate) struct Story {
     system: String,
     scenario: String,
     pub(crate) plan: Plan,
+    pub(crate) pacts: Vec<Source>,
     facts: Vec<(u64, u64, What)>,
     calls: BTreeMap<u32, u64>,
     order: u64,
@@ -114,6 +115,7 @@ impl Story {
             system: system.to_owned(),
             scenario: scenario.to_owned(),
             plan,
+            pacts: Vec::new(),
             facts: Vec::new(),
             calls: BTreeMap::new(),
             order: 0,
@@ -282,6 +284,17 @@ impl Story {
         self.push(back_ms, What::FaultHealed { fault, eligible: 1, applied: 1 });
     }
 
+    /// A fault that was seen to act on these services: each its name, when, and how many calls it had open.
+    pub(crate) fn acted(&mut self, fault: &str, on: &[(&str, u64, u64)], from_ms: u64, until_ms: u64, applied: u64) {
+        let fault = fault.to_owned();
+        self.push(from_ms, What::FaultStarted { fault: fault.clone(), by: None, dropped_connections: 0 });
+        for (service, at_ms, open_calls) in on {
+            let (fault, service, open_calls) = (fault.clone(), (*service).to_owned(), *open_calls);
+            self.push(*at_ms, What::FaultActed { fault, service, instance: 0, open_calls });
+        }
+        self.push(until_ms, What::FaultHealed { fault, eligible: on.len() as u64, applied });
+    }
+
     pub(crate) fn read(&mut self, read: &str, status: u16, body: Value) {
         self.take(ReadOf::Named { read: read.to_owned(), operation: None }, status, body);
     }
@@ -338,6 +351,7 @@ impl Story {
             squall: "0.1.0".to_owned(),
             system: Source { name: "system.yaml".to_owned(), text: self.system.clone() },
             scenario: Source { name: "story.yaml".to_owned(), text: self.scenario.clone() },
+            pacts: self.pacts.clone(),
             plan: self.plan.clone(),
         };
         let mut record = vec![Fact { n: 1, at_us: 0, what: What::RunOpened(Box::new(opened)) }];

@@ -42,13 +42,15 @@ impl Bench<'_, '_, '_> {
 
     /// The first failure that this life of the caller saw of a fault.
     fn first_failure(&self, life: &LifeWatch, fault: &Fault) -> Option<At> {
-        let on_service = matches!(fault.on, Target::Service { .. });
+        let on_service = matches!(fault.on, Target::Services(_));
         let on_calls = matches!(
             fault.inject,
             Inject::Respond(_)
                 | Inject::Delay { .. }
                 | Inject::CutResponse { .. }
                 | Inject::CorruptBody { .. }
+                | Inject::AnswerAs { .. }
+                | Inject::BreakContract { .. }
                 | Inject::LoseResponse { .. }
         );
         let windows = self.case.evidence.faults.of(&fault.name);
