@@ -37,6 +37,25 @@ pub fn built(scenario: &ScenarioFile) -> Play {
     Play { origin: Origin::Built(scenario.source()), settings: Settings::default(), edits: Vec::new() }
 }
 
+/// Makes sure that a Docker engine answers and has every image that the scenarios' systems need, so that
+/// [`Play::backend`] can be [`Backend::Container`] and no scenario waits for a build.
+///
+/// # Errors
+/// One paragraph that tells what is missing and what to do about it, or the mistakes in a file.
+pub async fn prepare_containers(scenarios: impl AsRef<Path>) -> Result<(), String> {
+    let found = crate::files::scenarios(&[scenarios.as_ref().to_owned()]).map_err(|why| why.to_string())?;
+    let mut prepared = Vec::new();
+    for path in found {
+        let subject = Subject::read(&path).map_err(|why| why.to_string())?;
+        if !prepared.contains(&subject.system.name) {
+            let root = std::fs::canonicalize(subject.root()).map_err(|why| why.to_string())?;
+            squall_engine::prepare_containers(&subject.loaded.system, &root, &Silent).await?;
+            prepared.push(subject.system.name);
+        }
+    }
+    Ok(())
+}
+
 /// Where a scenario comes from.
 #[derive(Clone, Debug)]
 enum Origin {

@@ -23,15 +23,23 @@ pub enum FileError {
         why: io::Error,
     },
     /// It is too large to be what it should be.
-    #[error("`{path}` is larger than {FILE_BYTES_MAX} bytes: is it a scenario?")]
+    #[error("`{path}` is larger than {bytes_max} bytes: is it the right file?")]
     TooLarge {
         /// The file.
         path: PathBuf,
+        /// The most that is read.
+        bytes_max: u64,
     },
     /// It is not text.
-    #[error("`{path}` is not UTF-8 text: is it a scenario?")]
+    #[error("`{path}` is not UTF-8 text: is it the right file?")]
     NotText {
         /// The file.
+        path: PathBuf,
+    },
+    /// A folder holds no pact.
+    #[error("no pact found under `{path}`: a pact ends in .json and has `\"interactions\"` or `\"messages\"`")]
+    NoPact {
+        /// The folder.
         path: PathBuf,
     },
     /// A folder holds no scenario.
@@ -47,15 +55,27 @@ pub enum FileError {
 /// # Errors
 /// When it cannot be read, is larger than [`FILE_BYTES_MAX`], or is not UTF-8.
 pub fn read(path: &Path) -> Result<Source, FileError> {
+    read_up_to(path, FILE_BYTES_MAX)
+}
+
+/// Reads one pact whole, within bounds.
+///
+/// # Errors
+/// When it cannot be read, is larger than a pact may be, or is not UTF-8.
+pub fn read_pact(path: &Path) -> Result<Source, FileError> {
+    read_up_to(path, squall_contract::model::FILE_BYTES_MAX as u64)
+}
+
+fn read_up_to(path: &Path, bytes_max: u64) -> Result<Source, FileError> {
     let unreadable = |why| FileError::Unreadable { path: path.to_owned(), why };
     let file = File::open(path).map_err(unreadable)?;
     if file.metadata().map_err(unreadable)?.is_dir() {
         return Err(unreadable(io::Error::new(io::ErrorKind::IsADirectory, "it is a folder")));
     }
     let mut bytes = Vec::new();
-    file.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes).map_err(unreadable)?;
-    if bytes.len() as u64 > FILE_BYTES_MAX {
-        return Err(FileError::TooLarge { path: path.to_owned() });
+    file.take(bytes_max + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+    if bytes.len() as u64 > bytes_max {
+        return Err(FileError::TooLarge { path: path.to_owned(), bytes_max });
     }
     let text = String::from_utf8(bytes).map_err(|_| FileError::NotText { path: path.to_owned() })?;
     Ok(Source { name: path.display().to_string(), text })
@@ -74,7 +94,7 @@ pub fn scenarios(paths: &[PathBuf]) -> Result<Vec<PathBuf>, FileError> {
         let metadata = std::fs::metadata(path).map_err(|why| FileError::Unreadable { path: path.clone(), why })?;
         if metadata.is_dir() {
             let before = found.len();
-            search(path, &mut found)?;
+            search(path, &["yaml", "yml"], looks_like_a_scenario, &mut found)?;
             if found.len() == before {
                 return Err(FileError::NoneFound { path: path.clone() });
             }
@@ -87,7 +107,28 @@ pub fn scenarios(paths: &[PathBuf]) -> Result<Vec<PathBuf>, FileError> {
     Ok(found)
 }
 
-fn search(folder: &Path, found: &mut Vec<PathBuf>) -> Result<(), FileError> {
+/// The pacts that a path means, in a stable order: the file itself, or those in a folder and below.
+///
+/// In a folder a JSON file counts when it speaks of interactions or messages.
+///
+/// # Errors
+/// When the path does not exist or a folder holds no pact.
+pub fn pacts(path: &Path) -> Result<Vec<PathBuf>, FileError> {
+    let metadata = std::fs::metadata(path).map_err(|why| FileError::Unreadable { path: path.to_owned(), why })?;
+    if !metadata.is_dir() {
+        return Ok(vec![path.to_owned()]);
+    }
+    let mut found = Vec::new();
+    search(path, &["json"], looks_like_a_pact, &mut found)?;
+    if found.is_empty() { Err(FileError::NoPact { path: path.to_owned() }) } else { Ok(found) }
+}
+
+fn search(
+    folder: &Path,
+    extensions: &[&str],
+    counts: fn(&Path) -> bool,
+    found: &mut Vec<PathBuf>,
+) -> Result<(), FileError> {
     let unreadable = |why| FileError::Unreadable { path: folder.to_owned(), why };
     let mut entries = std::fs::read_dir(folder)
         .and_then(|entries| entries.map(|entry| entry.map(|e| e.path())).collect::<io::Result<Vec<_>>>())
@@ -96,9 +137,10 @@ fn search(folder: &Path, found: &mut Vec<PathBuf>) -> Result<(), FileError> {
     for path in entries {
         // Links are not followed into folders: a link to a parent would never end.
         let is_folder = std::fs::symlink_metadata(&path).is_ok_and(|m| m.is_dir());
+        let has_extension = || path.extension().is_some_and(|e| extensions.iter().any(|extension| e == *extension));
         if is_folder {
-            search(&path, found)?;
-        } else if path.extension().is_some_and(|e| e == "yaml" || e == "yml") && looks_like_a_scenario(&path) {
+            search(&path, extensions, counts, found)?;
+        } else if has_extension() && counts(&path) {
             found.push(path);
         }
     }
@@ -109,6 +151,14 @@ fn search(folder: &Path, found: &mut Vec<PathBuf>) -> Result<(), FileError> {
 fn looks_like_a_scenario(path: &Path) -> bool {
     match read(path) {
         Ok(source) => source.text.lines().any(|line| line.starts_with("scenario:")),
+        Err(_) => true,
+    }
+}
+
+/// A file that cannot be read counts, as above.
+fn looks_like_a_pact(path: &Path) -> bool {
+    match read_pact(path) {
+        Ok(source) => source.text.contains("\"interactions\"") || source.text.contains("\"messages\""),
         Err(_) => true,
     }
 }

@@ -11,6 +11,8 @@
 //! - [`suite`]: every scenario of a folder as a named test;
 //! - [`play`]: one scenario from its files to its verdict;
 //! - [`files`]: finding and reading the files;
+//! - [`pacts`]: reading the contracts that a system names;
+//! - [`mod@verify`]: providers held to what their consumers rely on;
 //! - [`cli`]: the command line.
 //!
 //! In a test:
@@ -32,9 +34,11 @@ pub mod facade;
 pub mod suite;
 pub mod play;
 pub mod files;
+pub mod pacts;
+pub mod verify;
 pub mod cli;
 
-pub use facade::{Play, Played, built, scenario};
+pub use facade::{Play, Played, built, prepare_containers, scenario};
 pub use squall_record::{Backend, Seed};
 pub use squall_scenario::build;
 pub use squall_verdict::{CheckVerdict, State, Status, Verdict};

@@ -12,7 +12,10 @@ use squall_scenario::{Loaded, Mistakes};
 use squall_verdict::{CannotJudge, Verdict};
 use tokio::sync::Mutex;
 
-use crate::files::{self, FileError};
+use crate::{
+    files::{self, FileError},
+    pacts::{self, PactsError},
+};
 
 /// Where records go, from the system's root.
 pub const RUNS: &str = "target/squall/runs";
@@ -28,6 +31,8 @@ pub struct Subject {
     pub system_folder: PathBuf,
     /// What both say.
     pub loaded: Loaded,
+    /// The system's pacts, where the scenario asks for contracts.
+    pub pacts: Vec<Source>,
 }
 
 /// The files do not make a scenario.
@@ -39,6 +44,9 @@ pub enum SubjectError {
     /// They were read, and hold mistakes.
     #[error("{0}")]
     Mistakes(Mistakes),
+    /// The contracts that the scenario asks for cannot be had.
+    #[error(transparent)]
+    Pacts(#[from] PactsError),
 }
 
 impl Subject {
@@ -63,13 +71,22 @@ impl Subject {
         Subject::of(system, scenario, system_folder)
     }
 
-    /// Takes both texts as they are.
+    /// Takes both texts as they are, and reads the system's pacts if the scenario asks for contracts.
     ///
     /// # Errors
-    /// With every mistake that can be found in both.
+    /// With every mistake that can be found in both, or in the pacts.
     pub fn of(system: Source, scenario: Source, system_folder: PathBuf) -> Result<Subject, SubjectError> {
         let loaded = squall_scenario::load(&system, &scenario).map_err(SubjectError::Mistakes)?;
-        Ok(Subject { system, scenario, system_folder, loaded })
+        let mut subject = Subject { system, scenario, system_folder, loaded, pacts: Vec::new() };
+        if let Some(folder) =
+            subject.loaded.system.contracts.as_ref().filter(|_| subject.loaded.scenario.needs_contracts())
+        {
+            subject.pacts = pacts::read(&tidied(&subject.root().join(folder)))?;
+            let Subject { loaded, pacts, .. } = &subject;
+            squall_engine::contracts_suffice(loaded, pacts, loaded.scenario.seed)
+                .map_err(|why| PactsError::NotEnough { scenario: subject.scenario.name.clone(), why })?;
+        }
+        Ok(subject)
     }
 
     /// The folder that the system's relative paths count from.
@@ -192,6 +209,7 @@ pub async fn play(
     options.seed = settings.seed;
     options.keep = settings.keep;
     options.tolerate_late_starts = settings.whatever_the_time;
+    options.pacts = subject.pacts.clone();
     let once = || {
         let Subject { system, scenario, loaded, .. } = subject.clone();
         squall_engine::run(system, scenario, loaded, options.clone(), progress.clone(), interrupt.clone())

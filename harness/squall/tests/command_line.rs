@@ -170,7 +170,7 @@ fn a_second_interrupt_exits_at_once_and_still_leaves_nothing_running() {
 #[test]
 fn schemas_and_help_are_printed() {
     let lab = Lab::new();
-    for of in ["system", "scenario"] {
+    for of in ["system", "scenario", "resilience"] {
         let output = lab.output(&["schema", of]);
         assert_exit(&output, 0);
         assert!(text(&output).contains("$schema"), "{}", text(&output));

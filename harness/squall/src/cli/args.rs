@@ -10,7 +10,6 @@ use squall_record::Backend;
 #[command(
     name = "squall",
     version,
-    propagate_version = true,
     after_help = "Exit codes: 0 everything held · 1 something was violated · 2 a mistake in a file or on the command line\n\
                   3 something was inconclusive · 4 the environment failed. The first that applies of 2, 1, 4, 3, 0."
 )]
@@ -31,7 +30,11 @@ pub(crate) enum Command {
     List(List),
     /// Print the JSON Schema of a file format.
     Schema(Schema),
-    /// Remove what runs that were killed left behind.
+    /// Compare contracts, publish them, record what is deployed, and ask what may be.
+    Contract(super::contract::Contract),
+    /// Make the images that the container backend needs.
+    Images(Images),
+    /// Remove what runs that were killed left behind: processes, data, containers, networks, volumes.
     Clean(Clean),
 }
 
@@ -47,7 +50,8 @@ pub(crate) struct Run {
     /// Draw everything from this seed instead of each file's own.
     #[arg(long, value_name = "N")]
     pub(crate) seed: Option<u64>,
-    /// How many scenarios play side by side. Default: four for each processor, at most twelve.
+    /// How many scenarios play side by side. Default: four for each processor, at most twelve; as containers, one for
+    /// each processor.
     #[arg(long, short, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=64))]
     pub(crate) jobs: Option<u16>,
     /// Where the system runs.
@@ -95,10 +99,43 @@ pub(crate) struct Schema {
 }
 
 #[derive(Debug, Args)]
+#[command(
+    long_about = "Make the images that the container backend needs, and list them.\n\n\
+        An image is named for what it is made from, so that one that is up to date is found and not built again. A run \
+        makes what it needs by itself; this command does it beforehand, and shows what there is.\n\n\
+        Where the base images of a Dockerfile are on the engine or can be pulled, it is built as it stands. Where not, \
+        the `without_registry` of the system file tells what is compiled on this machine and put into an image that \
+        has nothing else. PostgreSQL is then made from the distribution's packages (`apt-get install postgresql-15 \
+        busybox-static`).",
+    after_help = "Variables:\n  SQUALL_IMAGES=registry|local  take one way only; without it, the first that works\n  \
+        SQUALL_POSTGRES_IMAGE=IMAGE   PostgreSQL, in place of `postgres:16`\n  \
+        SQUALL_PROXY_IMAGE=IMAGE      the fault proxy, in place of one built from Squall's sources\n  \
+        DOCKER_HOST=unix://… | tcp://127.0.0.1:…  the engine, in place of the one at its usual socket\n\n\
+        Examples:\n  squall images                     those of every system that scenarios/ plays on\n  \
+        squall images scenarios/saga      those of one folder's\n  \
+        squall images --prune             and remove those of earlier states of the sources"
+)]
+pub(crate) struct Images {
+    /// Scenario files, or folders searched for them: their systems' images are made.
+    #[arg(default_value = "scenarios")]
+    pub(crate) paths: Vec<PathBuf>,
+    /// Remove every other image that Squall has built, but for those that containers are made from.
+    #[arg(long)]
+    pub(crate) prune: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "A process, a container, a network or a volume is removed only if it carries the name of a run \
+    whose process is gone.\nWhat belongs to a run that still goes on, or to anybody else, is never touched."
+)]
 pub(crate) struct Clean {
     /// The folder with the runs.
     #[arg(long, value_name = "FOLDER", default_value = "target/squall/runs")]
     pub(crate) runs: PathBuf,
+    /// Name everything that is removed, and say why nothing is removed from Docker where it cannot be reached.
+    #[arg(long, short)]
+    pub(crate) verbose: bool,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -107,6 +144,8 @@ pub(crate) enum SchemaOf {
     System,
     /// a scenario file
     Scenario,
+    /// a resilience file, which stands beside a pact
+    Resilience,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]

@@ -6,7 +6,9 @@
 mod args;
 mod check;
 mod clean;
+mod contract;
 pub mod exit;
+mod images;
 mod interrupt;
 mod list;
 mod progress;
@@ -30,10 +32,12 @@ pub fn main() -> ExitCode {
     let err = &mut std::io::stderr();
     let exit = match cli.command {
         Command::Run(run) => return run::run(run).code(),
+        Command::Images(images) => return images::images(&images).code(),
         Command::Check(check) => check::check(&check, out, err),
         Command::Replay(replay) => replay::replay(&replay, out, err),
         Command::List(list) => list::list(&list, out, err),
         Command::Schema(schema) => schema::schema(&schema, out),
+        Command::Contract(contract) => contract::contract(&contract, out, err),
         Command::Clean(clean) => clean::clean(&clean, out, err),
     };
     match exit {
@@ -61,5 +65,6 @@ fn show(why: &crate::play::SubjectError, err: &mut (impl Write + std::io::IsTerm
             writeln!(err, "{}", mistakes.render(colour))
         }
         crate::play::SubjectError::File(why) => writeln!(err, "error: {why}"),
+        crate::play::SubjectError::Pacts(why) => writeln!(err, "{why}"),
     }
 }

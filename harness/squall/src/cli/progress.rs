@@ -83,8 +83,20 @@ impl Watch {
         bar.set_message(if faults.is_empty() { phase } else { format!("{phase} · {faults}") });
     }
 
+    /// A line of output: shown where there is a live line, in place of the one before.
+    pub(super) fn line(&self, text: &str) {
+        if let Some(bar) = &self.bar {
+            bar.set_message(text.trim().to_owned());
+        }
+    }
+
+    /// Something that stays on the screen.
+    pub(super) fn note(&self, text: &str) {
+        self.screen.tell(&format!("{}: {text}", self.name));
+    }
+
     /// A milestone: shown where there is no live line to show it.
-    fn milestone(&self, text: &str) {
+    pub(super) fn milestone(&self, text: &str) {
         match &self.bar {
             Some(_) => {
                 *self.phase.lock().expect("no holder of this lock panics") = text.to_owned();
@@ -100,11 +112,7 @@ impl Progress for Watch {
     fn report(&self, event: Event) {
         match event {
             Event::BuildStarted { command } => self.milestone(&format!("building: {command}")),
-            Event::BuildLine { line } => {
-                if let Some(bar) = &self.bar {
-                    bar.set_message(format!("building: {}", line.trim()));
-                }
-            }
+            Event::BuildLine { line } => self.line(&format!("building: {}", line.trim())),
             Event::BuildEnded { took, .. } => self.milestone(&format!("built in {}", seconds(took))),
             Event::SystemReady { took } => self.milestone(&format!("system ready in {} ms", took.as_millis())),
             Event::PhaseBegan { phase, lasts } => {
@@ -123,7 +131,7 @@ impl Progress for Watch {
             Event::ServiceDied { service, instance, how } => {
                 self.screen.tell(&format!("{}: {service} (instance {instance}) died: {how}", self.name));
             }
-            Event::Note { text } => self.screen.tell(&format!("{}: {text}", self.name)),
+            Event::Note { text } => self.note(&text),
             _ => {}
         }
     }

@@ -73,7 +73,7 @@ async fn play_all(args: Run, entries: Vec<Entry>) -> Exit {
     interrupt::watch(interrupt.clone());
     let screen = Screen::new(args.quiet);
     let colour = wants_colour(&io::stdout());
-    let jobs = Arc::new(Semaphore::new(args.jobs.map_or_else(jobs_by_default, usize::from)));
+    let jobs = Arc::new(Semaphore::new(args.jobs.map_or_else(|| jobs_by_default(args.backend.into()), usize::from)));
     let began = Instant::now();
 
     let mut playing = JoinSet::new();

@@ -11,6 +11,7 @@ pub(super) fn schema(args: &Schema, out: &mut impl Write) -> io::Result<Exit> {
     let schema = match args.of {
         SchemaOf::System => squall_scenario::schema::system_schema(),
         SchemaOf::Scenario => squall_scenario::schema::scenario_schema(),
+        SchemaOf::Resilience => squall_contract::resilience::schema(),
     };
     writeln!(out, "{schema:#}")?;
     Ok(Exit::Held)
