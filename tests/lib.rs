@@ -1,7 +1,9 @@
 //! What the end-to-end tests share: a scenario played with something changed must be noticed.
 
+use std::{io::Write, process::ExitCode};
+
 use libtest_mimic::{Failed, Trial};
-use squall::{Play, Status, facade::Played};
+use squall::{Backend, Play, Status, facade::Played};
 
 /// The folder with the scenarios, from this package's folder, where its tests run.
 pub const SCENARIOS: &str = "../scenarios";
@@ -40,6 +42,26 @@ pub fn ended(status: Status) -> impl FnOnce(Played) -> Result<(), String> {
 }
 
 /// Runs the tests with several at a time: they wait most of their time.
-pub fn main(trials: Vec<Trial>) -> std::process::ExitCode {
+pub fn main(trials: Vec<Trial>) -> ExitCode {
     squall::suite::run(trials)
+}
+
+/// Runs tests that need a Docker engine and the images of the catalogue. Where they cannot be had it says why, and
+/// passes, unless `SQUALL_REQUIRE_CONTAINERS` asks for a failure.
+pub fn container_main(trials: impl FnOnce() -> Vec<Trial>) -> ExitCode {
+    // Only asked for names: nothing is needed for that.
+    if !std::env::args().any(|argument| argument == "--list")
+        && let Err(why) = prepare()
+    {
+        let required = std::env::var_os("SQUALL_REQUIRE_CONTAINERS").is_some_and(|asked| asked == "1");
+        let word = if required { "failed" } else { "skipped" };
+        let _ = writeln!(std::io::stderr(), "{word}: tests with containers: {why}");
+        return if required { ExitCode::FAILURE } else { ExitCode::SUCCESS };
+    }
+    squall::suite::run_on(Backend::Container, trials())
+}
+
+fn prepare() -> Result<(), String> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|why| why.to_string())?;
+    runtime.block_on(squall::prepare_containers(SCENARIOS))
 }

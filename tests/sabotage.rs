@@ -1,6 +1,11 @@
 //! Every scenario can fail: with a fault taken away or a bound made too tight, its verdict changes.
 
-use squall::Status::{Inconclusive, Violated};
+use std::{fs, path::Path};
+
+use squall::{
+    Status::{Inconclusive, Violated},
+    facade::Played,
+};
 use squall_tests::{ended, scenario, trial, violated_by};
 
 fn main() -> std::process::ExitCode {
@@ -25,6 +30,7 @@ fn main() -> std::process::ExitCode {
         without("saga/order-killed-between-reserve-and-charge", "nth: 20,", "nth: 2000,"),
         without("saga/order-killed-during-compensation", "nth: 10,", "nth: 1000,"),
         without("saga/payment-killed-mid-charge", "nth: 20,", "nth: 2000,"),
+        without("resource/rolling-restart", "restart: 3", "restart: 30"),
         too_tight("breaker/payment-outage", "opens_within: 1s", "opens_within: 1ms", "breaker"),
         too_tight("breaker/slow-inventory", "<= 1500ms", "<= 50ms", "fast"),
         too_tight("network/partition-order-payment", "settles_within: 12s", "settles_within: 1ms", "saga"),
@@ -41,6 +47,18 @@ fn main() -> std::process::ExitCode {
             "{ on: order -> inventory, at_most: 1 }",
             "attempts",
         ),
+        without("contract/declared-answers", "probability: 20%", "probability: 0%"),
+        without("contract/broken-answers", "probability: 30%", "probability: 0%"),
+        trial(
+            "a field that payment calls otherwise than its contract breaks it",
+            || {
+                let (pacts, renamed) = (renamed_field(), "contracts: contracts");
+                scenario("contract/kept-under-fire")
+                    .with_system_text(renamed, format!("contracts: {pacts}"))
+                    .whatever_the_time()
+            },
+            breaks_its_contract_at("$.captured_status"),
+        ),
         trial(
             "a gate that is not met ends in no verdict on the faults",
             || scenario("breaker/payment-outage").with_scenario_text("p99: \"<= 1s\"", "p99: \"<= 1us\""),
@@ -55,4 +73,26 @@ fn main() -> std::process::ExitCode {
             ended(Violated),
         ),
     ])
+}
+
+/// The folder of the system's pacts, but for a field of a captured charge that payment would have to call otherwise.
+fn renamed_field() -> String {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("renamed-field");
+    fs::create_dir_all(&folder).expect("a folder of the tests' own");
+    for entry in fs::read_dir("../contracts").expect("the contracts of the reference system") {
+        let path = entry.expect("an entry").path();
+        let text = fs::read_to_string(&path).expect("a pact");
+        let text = text.replace("\"status\": \"captured\"", "\"captured_status\": \"captured\"");
+        fs::write(folder.join(path.file_name().expect("a file")), text).expect("a pact of the tests' own");
+    }
+    folder.display().to_string()
+}
+
+/// Asks that the contract check named this part of a body.
+fn breaks_its_contract_at(part: &'static str) -> impl FnOnce(Played) -> Result<(), String> {
+    move |played| {
+        let told = played.report();
+        played.violated_by("contract")?;
+        if told.contains(part) { Ok(()) } else { Err(format!("`{part}` is not named:\n{told}")) }
+    }
 }

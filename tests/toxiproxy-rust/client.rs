@@ -1,10 +1,11 @@
 //! An independent client drives squall-proxy: every toxic that it knows, its effect measured over a real socket, and
-//! what the server holds read again by a plain request, as the client never looks at a status.
+//! what the server holds read again through Squall's own client, as this one never looks at a status.
 //!
 //! The server is built and started here. `cargo test` in this directory is all; it needs `libssl-dev` and `pkg-config`.
 #![expect(clippy::disallowed_methods, reason = "the client blocks, and so do its peers: real sockets and threads")]
 
 use std::{
+    collections::BTreeMap,
     io::{BufRead, BufReader, ErrorKind, Read, Write},
     net::{Shutdown, SocketAddr, TcpListener, TcpStream},
     process::{Child, Command, Stdio},
@@ -13,7 +14,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use serde_json::{Value, json};
+use serde_json::Value;
+use squall_proxy::client::{Control, ToxiproxyProxy, ToxiproxyToxic};
 use toxiproxy_rust::{
     client::Client,
     proxy::{Proxy, ProxyPack},
@@ -47,8 +49,10 @@ fn program() -> &'static str {
 /// A server with the proxy `p` to a callee that sends back what it gets.
 struct Bench {
     server: Child,
-    api: SocketAddr,
     client: Client,
+    /// Squall's own client, and what it runs on.
+    ours: Control,
+    runtime: tokio::runtime::Runtime,
     at: SocketAddr,
 }
 
@@ -68,7 +72,9 @@ fn bench() -> Bench {
     let client = Client::new(api);
     let made = client.populate(vec![ProxyPack::new("p".into(), "127.0.0.1:0".into(), echo_callee().to_string())]);
     let at = made.unwrap()[0].proxy_pack.listen.parse().unwrap();
-    Bench { server, api, client, at }
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let ours = runtime.block_on(Control::connect(api, PATIENCE)).unwrap();
+    Bench { server, client, ours, runtime, at }
 }
 
 fn echo_callee() -> SocketAddr {
@@ -92,27 +98,25 @@ impl Bench {
         self.client.find_proxy("p").unwrap()
     }
 
-    /// What the server holds, by a request of our own.
-    fn get(&self, path: &str) -> Value {
-        let mut stream = TcpStream::connect(self.api).unwrap();
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        write!(stream, "GET {path} HTTP/1.1\r\nhost: squall\r\nconnection: close\r\n\r\n").unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).unwrap();
-        assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
-        serde_json::from_str(answer.split_once("\r\n\r\n").unwrap().1).unwrap()
+    /// What the server holds, through our own client.
+    fn proxies(&self) -> BTreeMap<String, ToxiproxyProxy> {
+        self.runtime.block_on(self.ours.proxies()).unwrap()
+    }
+
+    fn proxy_held(&self) -> ToxiproxyProxy {
+        self.proxies().remove("p").expect("the proxy is there")
     }
 
     /// Asserts that the proxy holds just this toxic.
-    fn holds(&self, kind: &str, stream: &str, attributes: Value) {
-        let toxic = json!({
-            "attributes": attributes, "name": format!("{kind}_{stream}"), "type": kind, "stream": stream, "toxicity": 1
-        });
-        assert_eq!(self.get("/proxies")["p"]["toxics"], json!([toxic]));
+    fn holds<const N: usize>(&self, kind: &str, stream: &str, attributes: [(&str, u32); N]) {
+        let attributes = attributes.map(|(name, value)| (name.to_owned(), i64::from(value))).into();
+        let (name, kind, stream) = (format!("{kind}_{stream}"), kind.to_owned(), stream.to_owned());
+        let toxic = ToxiproxyToxic { name, kind, stream, toxicity: 1.0, attributes };
+        assert_eq!(self.proxy_held().toxics, [toxic]);
     }
 
     fn holds_none(&self) {
-        assert_eq!(self.get("/proxies")["p"]["toxics"], json!([]));
+        assert_eq!(self.proxy_held().toxics, []);
     }
 
     fn connect(&self) -> TcpStream {
@@ -159,10 +163,12 @@ fn it_finds_the_server_its_version_and_its_proxies() {
     assert_eq!(bench.client.version().unwrap(), "{\"version\": \"git\"}\n");
     let all = bench.client.all().unwrap();
     assert_eq!((all.len(), all["p"].proxy_pack.listen.parse()), (1, Ok(bench.at)));
-    assert_eq!(bench.get("/proxies").as_object().unwrap().len(), 1);
+    let held = bench.proxies();
+    assert_eq!((held.len(), held["p"].listen.parse()), (1, Ok(bench.at)));
+    assert_eq!((&held["p"].upstream, held["p"].enabled), (&all["p"].proxy_pack.upstream, true));
     assert!(bench.client.find_proxy("none").is_err());
     bench.proxy().delete().unwrap();
-    assert_eq!(bench.get("/proxies"), json!({}));
+    assert!(bench.proxies().is_empty());
     assert!(TcpStream::connect(bench.at).is_err());
 }
 
@@ -175,7 +181,7 @@ fn latency() {
         proxy
             .with_latency(stream.into(), WHILE_MS, 0, 1.0)
             .apply(|| {
-                bench.holds("latency", stream, json!({"latency": WHILE_MS, "jitter": 0}));
+                bench.holds("latency", stream, [("latency", WHILE_MS), ("jitter", 0)]);
                 assert!(echo(&mut live, b"bytes") >= WHILE);
                 assert!(echo(&mut bench.connect(), b"bytes") >= WHILE);
             })
@@ -193,7 +199,7 @@ fn bandwidth() {
         .proxy()
         .with_bandwidth("upstream".into(), 100, 1.0)
         .apply(|| {
-            bench.holds("bandwidth", "upstream", json!({"rate": 100}));
+            bench.holds("bandwidth", "upstream", [("rate", 100)]);
             assert!(echo(&mut live, &[7; 20_000]) >= Duration::from_millis(200));
         })
         .unwrap();
@@ -208,7 +214,7 @@ fn slow_close() {
         .proxy()
         .with_slow_close("downstream".into(), WHILE_MS, 1.0)
         .apply(|| {
-            bench.holds("slow_close", "downstream", json!({"delay": WHILE_MS}));
+            bench.holds("slow_close", "downstream", [("delay", WHILE_MS)]);
             echo(&mut live, b"bytes");
             let began = Instant::now();
             live.shutdown(Shutdown::Write).unwrap();
@@ -226,7 +232,7 @@ fn timeout() {
     proxy
         .with_timeout("upstream".into(), WHILE_MS, 1.0)
         .apply(|| {
-            bench.holds("timeout", "upstream", json!({"timeout": WHILE_MS}));
+            bench.holds("timeout", "upstream", [("timeout", WHILE_MS)]);
             let mut stream = bench.connect();
             let began = Instant::now();
             stream.write_all(b"lost").unwrap();
@@ -238,6 +244,7 @@ fn timeout() {
     proxy
         .with_timeout("downstream".into(), 0, 1.0)
         .apply(|| {
+            bench.holds("timeout", "downstream", [("timeout", 0)]);
             live.write_all(b"lost").unwrap();
             is_silent(&mut live);
         })
@@ -254,7 +261,7 @@ fn slicer() {
         .proxy()
         .with_slicer("downstream".into(), 100, 10, 10_000, 1.0)
         .apply(|| {
-            bench.holds("slicer", "downstream", json!({"average_size": 100, "size_variation": 10, "delay": 10_000}));
+            bench.holds("slicer", "downstream", [("average_size", 100), ("size_variation", 10), ("delay", 10_000)]);
             // At least ten pieces, and a gap of 10 ms between each two.
             let bytes: Vec<u8> = (0..1100).map(|n| n as u8).collect();
             assert!(echo(&mut live, &bytes) >= Duration::from_millis(90));
@@ -270,7 +277,7 @@ fn limit_data() {
         .proxy()
         .with_limit_data("downstream".into(), 50, 1.0)
         .apply(|| {
-            bench.holds("limit_data", "downstream", json!({"bytes": 50}));
+            bench.holds("limit_data", "downstream", [("bytes", 50)]);
             let mut stream = bench.connect();
             echo(&mut stream, &[7; 40]);
             stream.write_all(&[8; 40]).unwrap();
@@ -284,7 +291,7 @@ fn limit_data() {
 fn a_toxicity_of_nothing_strikes_no_connection() {
     let bench = bench();
     bench.proxy().with_timeout("upstream".into(), 0, 0.0);
-    assert_eq!(bench.get("/proxies")["p"]["toxics"][0]["toxicity"], 0);
+    assert_eq!(bench.proxy_held().toxics[0].toxicity, 0.0);
     bench.live();
 }
 
@@ -295,12 +302,12 @@ fn down_and_up_again() {
     bench
         .proxy()
         .with_down(|| {
-            assert_eq!(bench.get("/proxies")["p"]["enabled"], false);
+            assert!(!bench.proxy_held().enabled);
             assert_eq!(rest(&mut live), b"");
             assert!(TcpStream::connect(bench.at).is_err());
         })
         .unwrap();
-    assert_eq!(bench.get("/proxies")["p"]["enabled"], true);
+    assert!(bench.proxy_held().enabled);
     bench.live();
 }
 
@@ -317,7 +324,7 @@ fn reset_heals_everything() {
     proxy.disable().unwrap();
     bench.client.reset().unwrap();
     bench.holds_none();
-    assert_eq!(bench.get("/proxies")["p"]["enabled"], true);
+    assert!(bench.proxy_held().enabled);
     bench.live();
     proxy.with_latency("upstream".into(), AGES, 0, 1.0);
     bench.client.find_and_reset_proxy("p").unwrap();
@@ -333,6 +340,6 @@ fn what_the_server_refuses_leaves_no_trace_whatever_the_client_says() {
     proxy.with_latency("sideways".into(), AGES, 0, 1.0).with_slicer("upstream".into(), 0, 0, 0, 1.0);
     bench.holds_none();
     proxy.with_latency("upstream".into(), 1, 0, 1.0).with_latency("upstream".into(), AGES, 0, 1.0);
-    bench.holds("latency", "upstream", json!({"latency": 1, "jitter": 0}));
+    bench.holds("latency", "upstream", [("latency", 1), ("jitter", 0)]);
     bench.live();
 }
