@@ -210,8 +210,20 @@ impl Walk<'_> {
             }
             (ListCheck::Contains(before), ListCheck::Contains(after)) if before.len() == after.len() => {
                 for (n, pair) in before.iter().zip(after).enumerate() {
-                    if let (Some(before), Some(after)) = pair {
-                        self.shape(&format!("{path}[{n}]"), before, after);
+                    match pair {
+                        (Some(before), Some(after)) => self.shape(&format!("{path}[{n}]"), before, after),
+                        (None, None) => {}
+                        // Without its example the variant can be met by nothing at all.
+                        (Some(_), None) => {
+                            self.moved(
+                                Moved::Narrower,
+                                path,
+                                format!("the example lacks the element of variant {n} now"),
+                            );
+                        }
+                        (None, Some(_)) => {
+                            self.moved(Moved::Wider, path, format!("the example has the element of variant {n} now"));
+                        }
                     }
                 }
             }
