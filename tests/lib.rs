@@ -5,6 +5,10 @@ use std::{io::Write, process::ExitCode};
 use libtest_mimic::{Failed, Trial};
 use squall::{Backend, Play, Status, facade::Played};
 
+/// As in the command itself: the load's thread must not wait for another's lock.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// The folder with the scenarios, from this package's folder, where its tests run.
 pub const SCENARIOS: &str = "../scenarios";
 

@@ -5,9 +5,12 @@
 //!                                      └──▶ what is open on the wire
 //! ```
 //!
-//! Observing never waits: when the writer cannot keep up, a fact is dropped and counted. Facts of proxies on the
+//! Observing never waits for the writer: when it cannot keep up, a fact is dropped and counted. Facts of proxies on the
 //! other side of a stream arrive a little later than they were seen, so there the writer holds every fact back for a
 //! moment and writes them in the order in which they were seen.
+//!
+//! The thread that keeps the load's time comes before all others, and must not wait for one of them that was put aside
+//! while it held the lock: what it sees it puts down ([`Journal::put_down`]), and whoever has the lock next takes it up.
 
 use std::{
     fs::File,
@@ -15,7 +18,7 @@ use std::{
     path::Path,
     sync::{
         Mutex, MutexGuard, PoisonError,
-        mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel},
+        mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, TrySendError, channel, sync_channel},
     },
     thread::JoinHandle,
     time::Duration,
@@ -32,13 +35,18 @@ const WAITING_AT_MOST: usize = 16_384;
 /// The open record of a run.
 pub(crate) struct Journal {
     began: Instant,
+    put_down: Sender<(What, Instant)>,
     state: Mutex<Sending>,
     failed: watch::Receiver<Option<String>>,
 }
 
 struct Sending {
+    /// What was put down and nobody has taken up yet.
+    put_down: Receiver<(What, Instant)>,
     /// The latest time of any fact.
     latest_us: u64,
+    /// The latest time of a fact that was seen here.
+    latest_here_us: u64,
     dropped: u64,
     queue: Option<SyncSender<Seen>>,
     wire: Wire,
@@ -79,13 +87,32 @@ impl Journal {
             drop(facts);
             written
         })?;
-        let sending = Sending { latest_us: 0, dropped: 0, queue: Some(queue), wire: Wire::new(began) };
-        Ok((Journal { began, state: Mutex::new(sending), failed }, Writer(thread)))
+        let (put_down, taken_up) = channel();
+        let sending = Sending {
+            put_down: taken_up,
+            latest_us: 0,
+            latest_here_us: 0,
+            dropped: 0,
+            queue: Some(queue),
+            wire: Wire::new(began),
+        };
+        Ok((Journal { began, put_down, state: Mutex::new(sending), failed }, Writer(thread)))
     }
 
+    /// Everything that was seen until now, for the one who asks.
     fn state(&self) -> MutexGuard<'_, Sending> {
         // Whole after every step.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        while let Ok((what, instant)) = state.put_down.try_recv() {
+            self.take_here(&mut state, what, instant);
+        }
+        state
+    }
+
+    /// As [`FactSink::observe`], and takes no lock. What it causes is seen after it.
+    pub(crate) fn put_down(&self, what: What) {
+        // The other end lives as long as this one.
+        let _ = self.put_down.send((what, Instant::now()));
     }
 
     /// Microseconds of the run at an instant; 0 before it began.
@@ -120,18 +147,16 @@ impl Journal {
 
     /// Takes down a fact that was seen at that instant, elsewhere perhaps.
     pub(crate) fn observe_at(&self, what: What, instant: Instant) {
-        self.take(&mut self.state(), what, instant);
+        let at_us = self.at_us(instant);
+        take(&mut self.state(), what, instant, at_us);
     }
 
-    fn take(&self, state: &mut Sending, what: What, instant: Instant) {
-        state.wire.see(&what, instant);
-        let at_us = self.at_us(instant);
-        state.latest_us = state.latest_us.max(at_us);
-        // Tasks of a proxy may still end after the record was closed.
-        let Some(queue) = &state.queue else { return };
-        if let Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) = queue.try_send(Seen { at_us, what }) {
-            state.dropped += 1;
-        }
+    /// Takes down a fact that was seen here: in order, as it comes.
+    fn take_here(&self, state: &mut Sending, what: What, instant: Instant) {
+        // Another may have come between when it was put down and when it was taken up.
+        state.latest_here_us = state.latest_here_us.max(self.at_us(instant));
+        let at_us = state.latest_here_us;
+        take(state, what, instant, at_us);
     }
 
     /// Writes the last fact, which is never dropped, and waits until everything is in the file.
@@ -154,7 +179,17 @@ impl FactSink for Journal {
     fn observe(&self, what: What) {
         // Timed under the lock, so that what is seen here is in order as it comes.
         let mut state = self.state();
-        self.take(&mut state, what, Instant::now());
+        self.take_here(&mut state, what, Instant::now());
+    }
+}
+
+fn take(state: &mut Sending, what: What, instant: Instant, at_us: u64) {
+    state.wire.see(&what, instant);
+    state.latest_us = state.latest_us.max(at_us);
+    // Tasks of a proxy may still end after the record was closed.
+    let Some(queue) = &state.queue else { return };
+    if let Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) = queue.try_send(Seen { at_us, what }) {
+        state.dropped += 1;
     }
 }
 
@@ -230,6 +265,25 @@ mod tests {
         assert_eq!(facts.iter().map(|fact| fact.n).collect::<Vec<_>>(), (1..=401).collect::<Vec<_>>());
         assert!(facts.is_sorted_by_key(|fact| fact.at_us));
         assert_eq!(facts.last().unwrap().what, ended());
+    }
+
+    #[test]
+    fn what_was_put_down_waits_for_nobody_and_stands_before_what_it_caused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("record.ndjson");
+        let (journal, writer) = Journal::open(&path, Duration::ZERO).unwrap();
+        let locked = journal.state();
+        journal.put_down(began(RunPhase::Setup));
+        drop(locked);
+        journal.observe(began(RunPhase::Gate));
+        journal.put_down(began(RunPhase::Load));
+        assert!(journal.state().put_down.try_recv().is_err(), "whoever asks knows of all of it");
+        journal.put_down(began(RunPhase::Settle));
+        journal.close(ended(), writer).unwrap();
+        let facts = Record::parse(&std::fs::read_to_string(&path).unwrap()).unwrap().facts;
+        assert!(facts.is_sorted_by_key(|fact| fact.at_us));
+        let phases = [RunPhase::Setup, RunPhase::Gate, RunPhase::Load, RunPhase::Settle].map(began);
+        assert_eq!(facts.into_iter().map(|fact| fact.what).collect::<Vec<_>>(), [&phases[..], &[ended()]].concat());
     }
 
     #[test]

@@ -13,7 +13,7 @@ use std::{
     time::Duration,
 };
 
-use squall_record::{FactSink, OperationId, Phase, What};
+use squall_record::{OperationId, Phase, What};
 use squall_scenario::model::{JsonTemplate, Rate, Stream};
 use tokio::{
     sync::oneshot,
@@ -142,6 +142,7 @@ pub(crate) fn start(
     zero: Instant,
     late_at_most: u64,
 ) -> io::Result<Running> {
+    urgent::make_room_for_descriptors();
     let (tell, over) = oneshot::channel();
     let (stop, mut stopped) = oneshot::channel();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -202,7 +203,7 @@ async fn stream(shared: Arc<Shared>, arrivals: Arrivals) -> Result<Tally, Failed
             return Ok(tally);
         }
         if in_flight.load(Ordering::Relaxed) >= arrivals.in_flight_at_most {
-            shared.journal.observe(What::OperationDropped { operation: id, name: arrivals.operation.clone() });
+            shared.journal.put_down(What::OperationDropped { operation: id, name: arrivals.operation.clone() });
             tally.dropped += 1;
             continue;
         }

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, net::SocketAddr, sync::Arc};
 
 use serde_json::Value;
-use squall_record::{Answer, Edge, FactSink, OperationId, Outcome, Seed, TraceId, What, identity};
+use squall_record::{Answer, Edge, OperationId, Outcome, Seed, TraceId, What, identity};
 use squall_scenario::{
     model::{JsonTemplate, Operation, System},
     outcome::{Outcomes, Sent},
@@ -117,7 +117,7 @@ impl Client {
         let Ready { id, name, request } = ready;
         let trace = TraceId::of(self.seed, id);
         let kind = &self.kinds[&name];
-        self.journal.observe(What::OperationStarted {
+        self.journal.put_down(What::OperationStarted {
             operation: id,
             name: name.clone(),
             trace,
@@ -131,7 +131,7 @@ impl Client {
         let outcome = kind.outcomes.classify(answer.as_ref().ok());
         // Without an answer there may still be a key: one that was sent.
         let kept = kind.outcomes.keep(&sent, answer.as_ref().ok());
-        self.journal.observe(What::OperationEnded {
+        self.journal.put_down(What::OperationEnded {
             operation: id,
             outcome,
             answer: answer.as_ref().ok().cloned(),

@@ -1,9 +1,27 @@
 //! The thread that keeps time comes first, as far as the system lets it.
 
-use rustix::process::{Pid, setpriority_process};
+use std::{io, sync::OnceLock};
+
+use rustix::process::{Pid, Resource, getrlimit, setpriority_process};
 
 /// How much more urgent than ordinary threads, as `nice` counts, where nothing better is allowed.
 const NICE: i32 = -10;
+
+/// As many descriptors as some runs side by side have open.
+const DESCRIPTORS: u64 = 4096;
+
+/// Grows the process's table of descriptors at once to what it will need.
+///
+/// Linux grows it when a new descriptor lies beyond its end, and with several threads whoever opened that one waits
+/// for some 10 ms (`expand_fdtable` in fs/file.c waits for every processor). It never shrinks.
+pub(crate) fn make_room_for_descriptors() {
+    static MADE: OnceLock<()> = OnceLock::new();
+    MADE.get_or_init(|| {
+        let limit = getrlimit(Resource::Nofile).current.unwrap_or(DESCRIPTORS).min(DESCRIPTORS);
+        // Below the limit, with some to spare if the last ones are taken. Without it the run only starts later.
+        let _ = rustix::io::fcntl_dupfd_cloexec(io::stderr(), limit.saturating_sub(64) as i32);
+    });
+}
 
 /// Makes the calling thread more urgent, where that is allowed: an arrival that starts late is the machine's
 /// doing and not the system's.
