@@ -57,9 +57,11 @@ pub(super) async fn play(with: &Verification, task: &Task, at: &At) -> Outcome {
     task.came_to(finding, took)
 }
 
-/// Sets every state; the values that they hand back. One that variables bring about need not be known.
+/// Sets every state; the values for generators: the states' parameters, unless something else is handed back under their
+/// names. A state that variables bring about need not be known.
 async fn set(with: &Verification, task: &Task, at: &At) -> Result<Map<String, Value>, Finding> {
-    let mut values = Map::new();
+    let params = task.states().flat_map(|state| &state.params);
+    let mut values: Map<String, Value> = params.map(|(name, value)| (name.clone(), value.clone())).collect();
     let Some(states) = &with.states else { return Ok(values) };
     for state in task.states() {
         match states.change(Action::Setup, state, task, at, with.within).await {
