@@ -2,9 +2,12 @@
 
 use chassis::outbox::STRUCTURED;
 use pact_consumer::{builders::MessageInteractionBuilder, prelude::*};
-use serde_json::json;
 
-use super::{Case, Delivery, Pair, Understood, of_order, pattern, understood};
+use super::{
+    Case, Delivery, Pair, Understood, pattern,
+    saga::{order, order_of},
+    understood,
+};
 use crate::provider::{self, State, inventory::InventoryService};
 
 const PAIR: Pair = Pair { consumer: "inventory", provider: "order" };
@@ -15,7 +18,7 @@ pub fn cases() -> Vec<Case> {
         PAIR.message(
             "an `order.confirmed` event",
             |m| {
-                m.given_with_params("an order was confirmed", &json!({ "order_id": pattern::ORDER }));
+                m.given_with_params("an order was confirmed", &order());
                 event(m, "order.confirmed");
             },
             |delivery| Box::pin(taken(delivery, "committed")),
@@ -23,7 +26,7 @@ pub fn cases() -> Vec<Case> {
         PAIR.message(
             "an `order.cancelled` event",
             |m| {
-                m.given_with_params("an order was cancelled", &json!({ "order_id": pattern::ORDER }));
+                m.given_with_params("an order was cancelled", &order());
                 event(m, "order.cancelled");
             },
             |delivery| Box::pin(taken(delivery, "released")),
@@ -48,7 +51,7 @@ fn event(message: &mut MessageInteractionBuilder, kind: &str) {
 /// Hands the event to the inventory service, in which the order has reserved goods, and looks what became of them.
 async fn taken(delivery: Delivery, should: &str) -> Understood {
     let text = |error: &dyn std::fmt::Display| error.to_string();
-    let states = [State::new("goods are reserved for an order", &of_order(2))];
+    let states = [State::new("goods are reserved for an order", &order_of(2))];
     let inventory = provider::start::<InventoryService>(&states, |app| app).await.map_err(|error| text(&error))?;
     let headers = [("content-type", delivery.content_type.as_str())];
     let body = String::from_utf8_lossy(&delivery.body);

@@ -7,6 +7,7 @@
 //! ```
 
 pub mod pattern;
+mod saga;
 pub mod order_inventory;
 pub mod order_payment;
 pub mod storefront_order;
@@ -14,13 +15,12 @@ pub mod inventory_order;
 
 use std::{fmt::Debug, path::Path, sync::Arc, time::Duration};
 
-use chassis::{CallPolicy, Metrics, config::BaseUrl};
-use order::{participants::HttpParticipants, saga::Refusal};
+use chassis::{CallPolicy, config::BaseUrl};
 use pact_consumer::{
     builders::{InteractionBuilder, MessageInteractionBuilder, RequestBuilder},
     prelude::*,
 };
-use serde_json::{Value, json};
+use serde_json::Value;
 use squall_host::{BoxFuture, Env};
 
 use crate::delivery::Delivery;
@@ -66,18 +66,15 @@ struct Pair {
 }
 
 impl Pair {
-    fn call(
-        self,
-        name: impl Into<String>,
-        expect: impl Fn(&mut InteractionBuilder) + Send + Sync + 'static,
-        drive: Drive,
-    ) -> Case {
-        let part = Part::Call { expect: Arc::new(expect), drive };
-        Case { consumer: self.consumer, provider: self.provider, name: name.into(), part }
+    fn call(self, name: &str, expect: fn(&mut InteractionBuilder), drive: Drive) -> Case {
+        self.case(name, Part::Call { expect: Arc::new(expect), drive })
     }
 
     fn message(self, name: &str, expect: fn(&mut MessageInteractionBuilder), take: Take) -> Case {
-        let part = Part::Message { expect, take };
+        self.case(name, Part::Message { expect, take })
+    }
+
+    fn case(self, name: &str, part: Part) -> Case {
         Case { consumer: self.consumer, provider: self.provider, name: name.to_owned(), part }
     }
 
@@ -98,7 +95,7 @@ impl Pair {
                     i.response.header("Retry-After", term!("^[0-9]+$", "1"));
                 }
             };
-            self.call(format!("{what}, while {state}"), expect, drive)
+            self.case(&format!("{what}, while {state}"), Part::Call { expect: Arc::new(expect), drive })
         })
     }
 }
@@ -178,17 +175,6 @@ fn once(at: BaseUrl) -> CallPolicy {
     CallPolicy::once(at, Duration::from_secs(30))
 }
 
-/// The order service's client for both callees of its saga, which are the same mock server here.
-fn participants(env: &Env, at: BaseUrl) -> HttpParticipants {
-    HttpParticipants::new(env, once(at.clone()), once(at), &Metrics::default())
-}
-
-/// What the saga's client makes of a problem without a detail.
-fn refusal(status: u16, problem: &str) -> Refusal {
-    let detail = pattern::TITLE.to_owned();
-    Refusal { status, problem: problem.to_owned(), detail, sku: None, after_doubt: false }
-}
-
 /// Whether the consumer made of an answer what it should have.
 fn understood<T: PartialEq + Debug>(made: T, should: T) -> Understood {
     if made == should { Ok(()) } else { Err(format!("understood {made:?}\ninstead of {should:?}")) }
@@ -197,9 +183,4 @@ fn understood<T: PartialEq + Debug>(made: T, should: T) -> Understood {
 /// Says in which state of the provider the interaction holds.
 fn given(interaction: &mut InteractionBuilder, state: &str, parameters: Value) {
     interaction.given_with_params(state, &parameters);
-}
-
-/// The parameters that tell which order a state is about, and what was ordered.
-fn of_order(quantity: i64) -> Value {
-    json!({ "order_id": pattern::ORDER, "sku": pattern::SKU, "quantity": quantity })
 }

@@ -3,20 +3,18 @@
 
 use chassis::{config::BaseUrl, outbox};
 use order::{
-    participants::Participants,
     saga::{Action, Outcome, Refusal, Step},
     service::EVENTS_PATH,
 };
-use pact_consumer::{
-    builders::{InteractionBuilder, RequestBuilder},
-    prelude::*,
-};
+use pact_consumer::{builders::RequestBuilder, prelude::*};
 use serde_json::json;
 use squall_host::{BoxFuture, Env};
 
-use super::{Case, Pair, Understood, given, of_order, once, participants, pattern, refusal, understood};
+use super::{
+    Case, Pair, Understood, given, once, pattern,
+    saga::{learns, of_this_order, order, order_of, refusal, refused, stands},
+};
 use crate::{
-    orders,
     patience::until,
     provider::{State, relay::Relay},
 };
@@ -35,10 +33,9 @@ pub fn cases() -> Vec<Case> {
 }
 
 fn reservations() -> Vec<Case> {
-    let reserve = |name: &str, expect: fn(&mut InteractionBuilder), drive| PAIR.call(name, expect, drive);
     let unwell = PAIR.unwell("a reservation", wish, |env, at| outcome(env, at, RESERVE, Outcome::Indeterminate));
     let answered = [
-        reserve(
+        PAIR.call(
             "a reservation of goods that are in stock",
             |i| {
                 given(i, "goods are in stock", json!({ "sku": pattern::SKU, "on_hand": 10 }));
@@ -48,26 +45,26 @@ fn reservations() -> Vec<Case> {
             },
             |env, at| outcome(env, at, RESERVE, Outcome::Done),
         ),
-        reserve(
+        PAIR.call(
             "a reservation that is repeated",
             |i| {
-                given(i, "goods are reserved for an order", of_order(2));
+                given(i, "goods are reserved for an order", order_of(2));
                 wish(&mut i.request);
                 stands(i, "held");
             },
             |env, at| outcome(env, at, RESERVE, Outcome::Done),
         ),
-        reserve(
+        PAIR.call(
             "a reservation that is repeated when the goods are sold",
             |i| {
-                given(i, "the goods of an order are sold", of_order(2));
+                given(i, "the goods of an order are sold", order_of(2));
                 wish(&mut i.request);
                 stands(i, "committed");
             },
             // Not what was asked for: the saga must find out, and does by asking for the release.
             |env, at| outcome(env, at, RESERVE, Outcome::Indeterminate),
         ),
-        reserve(
+        PAIR.call(
             "a reservation of more than is in stock",
             |i| {
                 given(i, "goods are in stock", json!({ "sku": pattern::SKU, "on_hand": 1 }));
@@ -85,25 +82,25 @@ fn reservations() -> Vec<Case> {
                 outcome(env, at, RESERVE, Outcome::Refused(short))
             },
         ),
-        reserve(
+        PAIR.call(
             "a reservation after the release",
             |i| {
-                given(i, "an order was released", json!({ "order_id": pattern::ORDER }));
+                given(i, "an order was released", order());
                 wish(&mut i.request);
                 pattern::problem(&mut i.response, 409, "reservation-released", of_this_order());
             },
-            |env, at| outcome(env, at, RESERVE, Outcome::Refused(refusal(409, "reservation-released"))),
+            |env, at| outcome(env, at, RESERVE, refused(409, "reservation-released")),
         ),
-        reserve(
+        PAIR.call(
             "a reservation of other goods than before",
             |i| {
-                given(i, "goods are reserved for an order", of_order(1));
+                given(i, "goods are reserved for an order", order_of(1));
                 wish(&mut i.request);
                 pattern::problem(&mut i.response, 409, "reservation-differs", of_this_order());
             },
-            |env, at| outcome(env, at, RESERVE, Outcome::Refused(refusal(409, "reservation-differs"))),
+            |env, at| outcome(env, at, RESERVE, refused(409, "reservation-differs")),
         ),
-        reserve(
+        PAIR.call(
             "a reservation of goods whose name is not understood",
             |i| {
                 wish_for(&mut i.request, "two words");
@@ -113,7 +110,7 @@ fn reservations() -> Vec<Case> {
             |env, at| {
                 let detail = "`sku` is not a name".to_owned();
                 let invalid = Refusal { detail, ..refusal(422, "invalid") };
-                outcome_for("two words", env, at, RESERVE, Outcome::Refused(invalid))
+                learns(env, at, RESERVE, |asked| asked.items[0].sku = "two words".into(), Outcome::Refused(invalid))
             },
         ),
     ];
@@ -121,19 +118,18 @@ fn reservations() -> Vec<Case> {
 }
 
 fn releases() -> Vec<Case> {
-    let release = |name: &str, expect: fn(&mut InteractionBuilder), drive| PAIR.call(name, expect, drive);
     let unwell = PAIR.unwell("a release", withdrawal, |env, at| outcome(env, at, RELEASE, Outcome::Indeterminate));
     let answered = [
-        release(
+        PAIR.call(
             "a release of reserved goods",
             |i| {
-                given(i, "goods are reserved for an order", of_order(2));
+                given(i, "goods are reserved for an order", order_of(2));
                 withdrawal(&mut i.request);
                 stands(i, "released");
             },
             |env, at| outcome(env, at, RELEASE, Outcome::Done),
         ),
-        release(
+        PAIR.call(
             "a release of what was never reserved",
             |i| {
                 withdrawal(&mut i.request);
@@ -141,23 +137,23 @@ fn releases() -> Vec<Case> {
             },
             |env, at| outcome(env, at, RELEASE, Outcome::Done),
         ),
-        release(
+        PAIR.call(
             "a release that is repeated",
             |i| {
-                given(i, "an order was released", json!({ "order_id": pattern::ORDER }));
+                given(i, "an order was released", order());
                 withdrawal(&mut i.request);
                 stands(i, "released");
             },
             |env, at| outcome(env, at, RELEASE, Outcome::Done),
         ),
-        release(
+        PAIR.call(
             "a release of goods that are sold",
             |i| {
-                given(i, "the goods of an order are sold", of_order(2));
+                given(i, "the goods of an order are sold", order_of(2));
                 withdrawal(&mut i.request);
                 pattern::problem(&mut i.response, 409, "reservation-committed", of_this_order());
             },
-            |env, at| outcome(env, at, RELEASE, Outcome::Refused(refusal(409, "reservation-committed"))),
+            |env, at| outcome(env, at, RELEASE, refused(409, "reservation-committed")),
         ),
     ];
     answered.into_iter().chain(unwell).collect()
@@ -175,7 +171,7 @@ fn events() -> Vec<Case> {
         PAIR.call(
             "a delivery of `order.confirmed`, which sells the goods",
             |i| {
-                given(i, "goods are reserved for an order", of_order(2));
+                given(i, "goods are reserved for an order", order_of(2));
                 event(&mut i.request, "order.confirmed");
                 i.response.no_content();
             },
@@ -184,7 +180,7 @@ fn events() -> Vec<Case> {
         PAIR.call(
             "a delivery of `order.cancelled`, which puts the goods back",
             |i| {
-                given(i, "goods are reserved for an order", of_order(2));
+                given(i, "goods are reserved for an order", order_of(2));
                 event(&mut i.request, "order.cancelled");
                 i.response.no_content();
             },
@@ -237,39 +233,15 @@ fn event(request: &mut RequestBuilder, kind: &str) {
     pattern::json_as(request, outbox::STRUCTURED, body);
 }
 
-/// An answer of where the order's goods are.
-fn stands(interaction: &mut InteractionBuilder, status: &str) {
-    let body = json_pattern!({ "order_id": pattern::order_id(), "status": status });
-    pattern::json(&mut interaction.response, body);
-}
-
-fn of_this_order() -> JsonPattern {
-    json_pattern!({ "order_id": pattern::order_id() })
-}
-
 /// Has the saga's client make this call, and holds what it learned against what it should have.
 fn outcome(env: Env, at: BaseUrl, action: Action, should: Outcome) -> BoxFuture<'static, Understood> {
-    outcome_for(pattern::SKU, env, at, action, should)
-}
-
-fn outcome_for(
-    sku: &'static str,
-    env: Env,
-    at: BaseUrl,
-    action: Action,
-    should: Outcome,
-) -> BoxFuture<'static, Understood> {
-    Box::pin(async move {
-        let mut order = orders::example(&env);
-        order.request.items[0].sku = sku.to_owned();
-        understood(participants(&env, at).perform(&order, action).await, should)
-    })
+    learns(env, at, action, |_| {}, should)
 }
 
 /// Has the relay deliver the event that an order in this state has left in the outbox, and looks whether it thinks that
 /// the event was taken.
 async fn delivery(env: Env, at: BaseUrl, state: &str, taken: bool) -> Understood {
-    let states = [State::new(state, &json!({ "order_id": pattern::ORDER }))];
+    let states = [State::new(state, &order())];
     let relay = Relay::start(&env, &states, once(at)).await.map_err(|error| error.to_string())?;
     let outcome = if taken { "taken" } else { "failed" };
     until("the event is sent", || std::future::ready(relay.has_sent(outcome))).await?;

@@ -1,10 +1,7 @@
 //! order → payment: money is taken and given back by calls of the saga.
 
 use chassis::config::BaseUrl;
-use order::{
-    participants::Participants,
-    saga::{Action, Outcome, Refusal, Step},
-};
+use order::saga::{Action, Outcome, Refusal, Step};
 use pact_consumer::{
     builders::{InteractionBuilder, RequestBuilder},
     prelude::*,
@@ -12,8 +9,10 @@ use pact_consumer::{
 use serde_json::{Value, json};
 use squall_host::{BoxFuture, Env};
 
-use super::{Case, Pair, Understood, given, participants, pattern, refusal, understood};
-use crate::orders;
+use super::{
+    Case, Pair, Understood, given, pattern,
+    saga::{learns, of_this_order, order, refusal, refused, stands},
+};
 
 const PAIR: Pair = Pair { consumer: "order", provider: "payment" };
 
@@ -28,14 +27,13 @@ pub fn cases() -> Vec<Case> {
 }
 
 fn charges() -> Vec<Case> {
-    let charge = |name: &str, expect: fn(&mut InteractionBuilder), drive| PAIR.call(name, expect, drive);
     let unwell = PAIR.unwell(
         "a charge",
         |r| bill(r, "pm_ok"),
         |env, at| outcome("pm_ok", env, at, CHARGE, Outcome::Indeterminate),
     );
     let answered = [
-        charge(
+        PAIR.call(
             "a charge that the bank pays",
             |i| {
                 bill(&mut i.request, "pm_ok");
@@ -43,7 +41,7 @@ fn charges() -> Vec<Case> {
             },
             |env, at| outcome("pm_ok", env, at, CHARGE, Outcome::Done),
         ),
-        charge(
+        PAIR.call(
             "a charge that is repeated",
             |i| {
                 given(i, "an order was charged", charged(998));
@@ -52,7 +50,7 @@ fn charges() -> Vec<Case> {
             },
             |env, at| outcome("pm_ok", env, at, CHARGE, Outcome::Done),
         ),
-        charge(
+        PAIR.call(
             "a charge of a card that the bank declines",
             |i| {
                 bill(&mut i.request, "pm_declined");
@@ -60,7 +58,7 @@ fn charges() -> Vec<Case> {
             },
             |env, at| outcome("pm_declined", env, at, CHARGE, refused(402, "card-declined")),
         ),
-        charge(
+        PAIR.call(
             "a charge of an account without money",
             |i| {
                 bill(&mut i.request, "pm_insufficient");
@@ -68,7 +66,7 @@ fn charges() -> Vec<Case> {
             },
             |env, at| outcome("pm_insufficient", env, at, CHARGE, refused(402, "insufficient-funds")),
         ),
-        charge(
+        PAIR.call(
             "a charge of another amount under the same key",
             |i| {
                 given(i, "an order was charged", charged(499));
@@ -78,16 +76,16 @@ fn charges() -> Vec<Case> {
             },
             |env, at| outcome("pm_ok", env, at, CHARGE, refused(409, "idempotency-key-reused")),
         ),
-        charge(
+        PAIR.call(
             "a charge after the refund",
             |i| {
-                given(i, "an order was voided", json!({ "order_id": pattern::ORDER }));
+                given(i, "an order was voided", order());
                 bill(&mut i.request, "pm_ok");
                 pattern::problem(&mut i.response, 409, "payment-voided", of_this_order());
             },
             |env, at| outcome("pm_ok", env, at, CHARGE, refused(409, "payment-voided")),
         ),
-        charge(
+        PAIR.call(
             "a charge by a method that payment does not know",
             |i| {
                 bill(&mut i.request, "pm_shells");
@@ -105,34 +103,33 @@ fn charges() -> Vec<Case> {
 }
 
 fn refunds() -> Vec<Case> {
-    let refund = |name: &str, expect: fn(&mut InteractionBuilder), drive| PAIR.call(name, expect, drive);
     let unwell =
         PAIR.unwell("a refund", money_back, |env, at| outcome("pm_ok", env, at, REFUND, Outcome::Indeterminate));
     let answered = [
-        refund(
+        PAIR.call(
             "a refund of a charge",
             |i| {
                 given(i, "an order was charged", charged(998));
                 money_back(&mut i.request);
-                given_back(i, "refunded");
+                stands(i, "refunded");
             },
             |env, at| outcome("pm_ok", env, at, REFUND, Outcome::Done),
         ),
-        refund(
+        PAIR.call(
             "a refund that is repeated",
             |i| {
                 given(i, "an order was charged", charged(998));
-                given(i, "an order was refunded", json!({ "order_id": pattern::ORDER }));
+                given(i, "an order was refunded", order());
                 money_back(&mut i.request);
-                given_back(i, "refunded");
+                stands(i, "refunded");
             },
             |env, at| outcome("pm_ok", env, at, REFUND, Outcome::Done),
         ),
-        refund(
+        PAIR.call(
             "a refund of what was never charged, which voids the order",
             |i| {
                 money_back(&mut i.request);
-                given_back(i, "voided");
+                stands(i, "voided");
             },
             |env, at| outcome("pm_ok", env, at, REFUND, Outcome::Done),
         ),
@@ -162,18 +159,8 @@ fn money_back(request: &mut RequestBuilder) {
 }
 
 fn captured(interaction: &mut InteractionBuilder) {
-    let body = json_pattern!({ "order_id": pattern::order_id(), "status": "captured" });
     interaction.response.status(201);
-    pattern::json(&mut interaction.response, body);
-}
-
-fn given_back(interaction: &mut InteractionBuilder, status: &str) {
-    let body = json_pattern!({ "order_id": pattern::order_id(), "status": status });
-    pattern::json(&mut interaction.response, body);
-}
-
-fn of_this_order() -> JsonPattern {
-    json_pattern!({ "order_id": pattern::order_id() })
+    stands(interaction, "captured");
 }
 
 /// The parameters of a charge that was made before, under the key that the saga's next charge has.
@@ -184,11 +171,8 @@ fn charged(amount: i64) -> Value {
     })
 }
 
-fn refused(status: u16, problem: &str) -> Outcome {
-    Outcome::Refused(refusal(status, problem))
-}
-
-/// Has the saga's client make this call, and holds what it learned against what it should have.
+/// Has the saga's client make this call for an order that is paid so, and holds what it learned against what it should
+/// have.
 fn outcome(
     method: &'static str,
     env: Env,
@@ -196,9 +180,5 @@ fn outcome(
     action: Action,
     should: Outcome,
 ) -> BoxFuture<'static, Understood> {
-    Box::pin(async move {
-        let mut order = orders::example(&env);
-        order.request.payment_method = method.to_owned();
-        understood(participants(&env, at).perform(&order, action).await, should)
-    })
+    learns(env, at, action, |asked| asked.payment_method = method.to_owned(), should)
 }
