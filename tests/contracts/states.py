@@ -1,18 +1,25 @@
-"""Sets the provider states of inventory and payment, for `squall contract verify --states-command`.
+"""Sets the provider states of the reference system, for `squall contract verify --states-command`.
 
-States are brought about through what the services offer anybody: receipts, reservations, payments, events. What no
-interface has (a database that lost its tables, or that somebody else has locked) is done to the file of a service that
-runs as a process. Two states need settings of the service:
+States are brought about through what the services offer anybody: receipts, reservations, payments, events, orders. What
+no interface has (a database that lost its tables, or that somebody else has locked) is done to the file of a service
+that runs as a process. Two states need settings of the service:
 
     squall contract verify inventory payment --fresh --states-command "python3 tests/contracts/states.py" \
         --state-variable "it has no time left: REQUEST_TIMEOUT_MS=300" \
         --state-variable "it is as busy as it may be: REQUESTS_MAX=0"
+
+States of order say what inventory and payment do. Those of `tests/contracts/order.yaml` can be told (see `played.py`):
+
+    squall contract verify order --system tests/contracts/order.yaml --fresh …
 """
 
+import fcntl
 import json
 import os
 import pathlib
 import sqlite3
+import threading
+import time
 import urllib.error
 import urllib.request
 import uuid
@@ -111,17 +118,168 @@ def the_database_has_lost_its_tables(params, services, provider):
 
 @state("it has no time left")
 def it_has_no_time_left(params, services, provider):
-    """Whoever writes waits for a lock that is let go with the state."""
-    opened = database(services, provider)
-    opened.execute("BEGIN IMMEDIATE")
-    LOCKED[services[provider]["url"]] = opened
+    """Whoever reads or writes waits for locks that are let go with the state: all that SQLite has of a write-ahead log."""
+    shared = open(f"{database_file(services, provider)}-shm", "r+b")
+    fcntl.lockf(shared, fcntl.LOCK_EX, 8, 120)
+    LOCKED[services[provider]["url"]] = shared
 
 
 def database(services, provider):
+    return sqlite3.connect(database_file(services, provider), timeout=10, isolation_level=None)
+
+
+def database_file(services, provider):
+    if "data" not in services[provider]:
+        raise Unable(f"the database of {provider} is no file that can be reached: verify this with `--backend process`")
     for path in pathlib.Path(services[provider]["data"]).iterdir():
         if path.read_bytes()[:15] == b"SQLite format 3":
-            return sqlite3.connect(path, timeout=10, isolation_level=None, check_same_thread=False)
-    raise FileNotFoundError(f"no database of {provider} that is a file")
+            return path
+    raise Unable(f"there is no database of {provider} that is a file")
+
+
+# Of order: first what the services do that it calls, then the orders that were placed with it.
+
+CHARGE, REFUND = "POST /api/v1/payments", "POST /api/v1/payments/order-1/refunds"
+RESERVE, RELEASE = "POST /api/v1/reservations", "DELETE /api/v1/reservations/order-1"
+
+
+@state("inventory and payment do their part")
+def they_do_their_part(params, services):
+    play(services, "inventory", {})
+    play(services, "payment", {})
+
+
+@state("payment takes its time")
+def payment_takes_its_time(params, services):
+    play(services, "payment", {CHARGE: "later"})
+
+
+@state("payment gives no answer")
+def payment_gives_no_answer(params, services):
+    play(services, "payment", {CHARGE: "nothing"})
+
+
+@state("payment refuses the charge")
+def payment_refuses_the_charge(params, services):
+    play(services, "payment", {CHARGE: declared("payment", CHARGE, params["problem"], params["status"])})
+
+
+@state("inventory refuses the reservation")
+def inventory_refuses_the_reservation(params, services):
+    play(services, "inventory", {RESERVE: declared("inventory", RESERVE, params["problem"])})
+
+
+@state("inventory is short of goods")
+def inventory_is_short_of_goods(params, services):
+    play(services, "inventory", {RESERVE: declared("inventory", RESERVE, "out-of-stock", sku=params["sku"])})
+
+
+@state("a service is not called for a while")
+def a_service_is_not_called(params, services):
+    """Its breaker is open: it gave no answer often enough."""
+    routes = {"payment": [CHARGE, REFUND], "inventory": [RESERVE, RELEASE]}[params["callee"]]
+    play(services, params["callee"], {route: "nothing" for route in routes})
+    until("the breaker is open", lambda: problem_of(lambda: place(services, str(uuid.uuid4()))) == "breaker-open")
+
+
+@state("an order was confirmed")
+def an_order_was_confirmed(params, services):
+    return {"order_id": place(services, params["idempotency_key"], "confirmed")["order_id"]}
+
+
+@state("an order is under way")
+def an_order_is_under_way(params, services):
+    return {"order_id": begin(services, params["idempotency_key"])["order_id"]}
+
+
+@state("an order was cancelled")
+def an_order_was_cancelled(params, services):
+    """On request: what was charged meanwhile is given back."""
+    key = params["idempotency_key"]
+    order_id = begin(services, key)["order_id"]
+    call(services, "order", "POST", f"/api/v1/orders/{order_id}/cancellation")
+    play(services, "payment", {})
+    until("the order is cancelled", lambda: placed_under(services, key)["status"] == "cancelled")
+    return {"order_id": order_id}
+
+
+@state("a customer has orders")
+def a_customer_has_orders(params, services):
+    for n in range(params["orders"]):
+        place(services, f"basket-{n}", "confirmed")
+
+
+def place(services, key, status=None):
+    items = [{"sku": "widget", "quantity": 2}]
+    body = {"customer_id": "ada", "items": items, "payment_method": "pm_ok"}
+    order = json.loads(call(services, "order", "POST", "/api/v1/orders", body, key))
+    if status and order["status"] != status:
+        raise Unable(f"the order that was placed is {order['status']}, not {status}")
+    return order
+
+
+def begin(services, key):
+    """An order whose charge is not answered. Whoever placed it waits on."""
+    play(services, "payment", {CHARGE: "later"})
+    threading.Thread(target=problem_of, args=[lambda: place(services, key)], daemon=True).start()
+    until("the order is placed", lambda: placed_under(services, key))
+    return placed_under(services, key)
+
+
+def placed_under(services, key):
+    try:
+        return json.loads(call(services, "order", "GET", f"/api/v1/orders?idempotency_key={key}"))
+    except urllib.error.HTTPError as why:
+        if why.code != 404:
+            raise
+        return None
+
+
+def play(services, service, plays):
+    """Tells a service that is played what to do; all else it does as usual."""
+    try:
+        call(services, service, "POST", "/_plays", plays)
+    except urllib.error.HTTPError as why:
+        if why.code == 404:
+            raise Unable(f"{service} is the real one: verify order with `--system tests/contracts/order.yaml`") from why
+        raise
+
+
+def declared(provider, route, problem, status=None, **members):
+    """The interaction in which a provider's contract with order has this problem: what it does not have it never says."""
+    path = pathlib.Path(__file__).parents[2] / "contracts" / f"order-{provider}.json"
+    for of in json.loads(path.read_text(encoding="utf-8"))["interactions"]:
+        answer = of["response"]
+        body = answer.get("body", {}).get("content", {})
+        says = body.get("type", "").endswith("/" + problem) and status in (None, answer["status"])
+        if f"{of['request']['method']} {of['request']['path']}" == route and says:
+            if all(body.get(name) == value for name, value in members.items()):
+                return of["description"]
+    raise Unable(f"{path.name} has no such answer to `{route}` as {problem} {status or ''} {members or ''}")
+
+
+def problem_of(ask):
+    """The kind of problem that is answered, if one is."""
+    try:
+        ask()
+        return None
+    except urllib.error.HTTPError as why:
+        return json.loads(why.read()).get("type", "").rsplit("/", 1)[-1]
+    except OSError:
+        # The service is gone, and with it the state.
+        return None
+
+
+def until(what, holds):
+    latest = time.monotonic() + 9
+    while not holds():
+        if time.monotonic() > latest:
+            raise Unable(f"it was not to be seen within 9 s that {what}")
+        time.sleep(0.005)
+
+
+class Unable(Exception):
+    """Why a state cannot be set here."""
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -132,12 +290,15 @@ class Handler(BaseHTTPRequestHandler):
             return self.answer(404, {"unknown": asked["state"]})
         try:
             # All that was set is gone with the provider's store, but for a lock.
+            values = {}
             if asked["action"] == "setup":
                 of_provider = {"provider": asked["provider"]} if "provider" in setup.__code__.co_varnames else {}
-                setup(asked.get("params", {}), asked["services"], **of_provider)
+                values = setup(asked.get("params", {}), asked["services"], **of_provider)
             elif asked["services"][asked["provider"]]["url"] in LOCKED:
                 LOCKED.pop(asked["services"][asked["provider"]]["url"]).close()
-            return self.answer(200, {})
+            return self.answer(200, values or {})
+        except Unable as why:
+            return self.answer(500, str(why))
         except urllib.error.HTTPError as why:
             return self.answer(500, f"{why.url} answered {why.code}: {why.read().decode(errors='replace')}")
         except Exception as why:

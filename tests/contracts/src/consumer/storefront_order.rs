@@ -25,10 +25,9 @@ pub fn cases() -> Vec<Case> {
 }
 
 fn placing() -> Vec<Case> {
-    let place = |name: &str, expect: fn(&mut InteractionBuilder), drive| PAIR.call(name, expect, drive);
     let unwell = PAIR.unwell("an order", basket, |env, at| failure(|shop| place_it(shop, basket_of(2)), env, at));
     let answered = [
-        place(
+        PAIR.call(
             "an order that is confirmed",
             |i| {
                 given(i, "inventory and payment do their part", json!({}));
@@ -38,7 +37,7 @@ fn placing() -> Vec<Case> {
             },
             |env, at| placed(env, at, Placed::Confirmed(order(Status::Confirmed), PAGE_OF.to_owned())),
         ),
-        place(
+        PAIR.call(
             "an order that takes its time",
             |i| {
                 given(i, "payment takes its time", json!({}));
@@ -48,7 +47,7 @@ fn placing() -> Vec<Case> {
             },
             |env, at| placed(env, at, Placed::UnderWay(order(Status::Pending), PAGE_OF.to_owned())),
         ),
-        place(
+        PAIR.call(
             "an order whose payment is refused",
             |i| {
                 given(i, "payment refuses the charge", json!({ "status": 402, "problem": "card-declined" }));
@@ -57,7 +56,7 @@ fn placing() -> Vec<Case> {
             },
             |env, at| placed(env, at, Placed::Declined("card-declined".to_owned())),
         ),
-        place(
+        PAIR.call(
             "an order of more than is in stock",
             |i| {
                 given(i, "inventory is short of goods", json!({ "sku": pattern::SKU }));
@@ -69,7 +68,7 @@ fn placing() -> Vec<Case> {
             },
             |env, at| placed(env, at, Placed::OutOfStock(pattern::SKU.to_owned())),
         ),
-        place(
+        PAIR.call(
             "an order by a payment method that payment does not know",
             |i| {
                 given(i, "payment refuses the charge", json!({ "status": 422, "problem": "invalid" }));
@@ -78,7 +77,7 @@ fn placing() -> Vec<Case> {
             },
             |env, at| placed(env, at, Placed::Refused("invalid".to_owned())),
         ),
-        place(
+        PAIR.call(
             "an order whose payment is not possible",
             |i| {
                 given(i, "payment refuses the charge", json!({ "status": 409, "problem": "payment-voided" }));
@@ -87,7 +86,7 @@ fn placing() -> Vec<Case> {
             },
             |env, at| placed(env, at, Placed::Refused("payment-voided".to_owned())),
         ),
-        place(
+        PAIR.call(
             "an order whose goods cannot be reserved",
             |i| {
                 given(i, "inventory refuses the reservation", json!({ "problem": "reservation-released" }));
@@ -96,7 +95,7 @@ fn placing() -> Vec<Case> {
             },
             |env, at| placed(env, at, Placed::Refused("reservation-released".to_owned())),
         ),
-        place(
+        PAIR.call(
             "an order that is repeated after its cancellation",
             |i| {
                 given(i, "an order was cancelled", of_order());
@@ -106,7 +105,7 @@ fn placing() -> Vec<Case> {
             },
             |env, at| placed(env, at, Placed::Cancelled),
         ),
-        place(
+        PAIR.call(
             "an order that is repeated",
             |i| {
                 given(i, "an order was confirmed", of_order());
@@ -116,7 +115,7 @@ fn placing() -> Vec<Case> {
             },
             |env, at| placed(env, at, Placed::Confirmed(order(Status::Confirmed), PAGE_OF.to_owned())),
         ),
-        place(
+        PAIR.call(
             "an order that is undone because payment gives no answer",
             |i| {
                 given(i, "payment gives no answer", json!({}));
@@ -129,7 +128,7 @@ fn placing() -> Vec<Case> {
             },
             |env, at| placed(env, at, Placed::Undone(1)),
         ),
-        place(
+        PAIR.call(
             "an order that is not taken because payment is not called for a while",
             |i| {
                 given(i, "a service is not called for a while", json!({ "callee": "payment", "seconds": 2 }));
@@ -140,7 +139,7 @@ fn placing() -> Vec<Case> {
             },
             |env, at| placed(env, at, Placed::NotTaken(2)),
         ),
-        place(
+        PAIR.call(
             "an order of another basket under the same key",
             |i| {
                 given(i, "an order was confirmed", of_order());
@@ -150,7 +149,7 @@ fn placing() -> Vec<Case> {
             },
             |env, at| asked(|shop| place_it(shop, basket_of(3)), env, at, Ok(Placed::KeyReused)),
         ),
-        place(
+        PAIR.call(
             "an order of something that is not for sale",
             |i| {
                 sells(&mut i.request, "gizmo", 2);
@@ -168,38 +167,37 @@ fn placing() -> Vec<Case> {
 }
 
 fn looking() -> Vec<Case> {
-    let read = |name: &str, expect: fn(&mut InteractionBuilder), drive| PAIR.call(name, expect, drive);
     let unwell_read = PAIR.unwell("a look at an order", page, |env, at| failure(look, env, at));
     let unwell_way = PAIR.unwell("a look at an order's way", way_page, |env, at| failure(way, env, at));
     let answered = [
-        read(
+        PAIR.call(
             "a look at a confirmed order",
             |i| {
                 given(i, "an order was confirmed", of_order());
-                page(&mut i.request);
+                its_page(&mut i.request);
                 shows(i, 200, "confirmed");
             },
             |env, at| asked(look, env, at, Ok(Some(order(Status::Confirmed)))),
         ),
-        read(
+        PAIR.call(
             "a look at an order under way",
             |i| {
                 given(i, "an order is under way", of_order());
-                page(&mut i.request);
+                its_page(&mut i.request);
                 shows(i, 200, "pending");
             },
             |env, at| asked(look, env, at, Ok(Some(order(Status::Pending)))),
         ),
-        read(
+        PAIR.call(
             "a look at a cancelled order",
             |i| {
                 given(i, "an order was cancelled", of_order());
-                page(&mut i.request);
+                its_page(&mut i.request);
                 pattern::json(&mut i.response, undone_order());
             },
             |env, at| asked(look, env, at, Ok(Some(undone()))),
         ),
-        read(
+        PAIR.call(
             "a look at an order that there is not",
             |i| {
                 page(&mut i.request);
@@ -207,7 +205,7 @@ fn looking() -> Vec<Case> {
             },
             |env, at| asked(look, env, at, Ok(None)),
         ),
-        read(
+        PAIR.call(
             "a look for the order that was placed under a key",
             |i| {
                 given(i, "an order was confirmed", of_order());
@@ -216,7 +214,7 @@ fn looking() -> Vec<Case> {
             },
             |env, at| asked(look_by_key, env, at, Ok(Some(order(Status::Confirmed)))),
         ),
-        read(
+        PAIR.call(
             "a look for an order under a key that was never used",
             |i| {
                 by_key(&mut i.request);
@@ -224,11 +222,11 @@ fn looking() -> Vec<Case> {
             },
             |env, at| asked(look_by_key, env, at, Ok(None)),
         ),
-        read(
+        PAIR.call(
             "a look at an order's way",
             |i| {
                 given(i, "an order was confirmed", of_order());
-                way_page(&mut i.request);
+                its_way(&mut i.request);
                 let words = "^(intent|result|undo_began|confirmed|cancelled)$";
                 let entry = each_like!({ "entry": pattern::text(words, "confirmed"), "first_at_ms": like!(AT_MS) });
                 let body = json_pattern!({ "order_id": pattern::order_id(), "entries": entry });
@@ -239,7 +237,7 @@ fn looking() -> Vec<Case> {
                 asked(way, env, at, Ok(Some(vec![happened])))
             },
         ),
-        read(
+        PAIR.call(
             "a look at the way of an order that there is not",
             |i| {
                 way_page(&mut i.request);
@@ -252,11 +250,10 @@ fn looking() -> Vec<Case> {
 }
 
 fn listing() -> Vec<Case> {
-    let page_of = |name: &str, expect: fn(&mut InteractionBuilder), drive| PAIR.call(name, expect, drive);
     let unwell =
         PAIR.unwell("a list of a customer's orders", first_page, |env, at| failure(|shop| list(shop, None), env, at));
     let answered = [
-        page_of(
+        PAIR.call(
             "the last page of a customer's orders",
             |i| {
                 given(i, "a customer has orders", json!({ "orders": 1 }));
@@ -269,7 +266,7 @@ fn listing() -> Vec<Case> {
                 asked(|shop| list(shop, None), env, at, Ok(Some(Page { orders, next_cursor: None })))
             },
         ),
-        page_of(
+        PAIR.call(
             "a page of a customer's orders that is not the last",
             |i| {
                 given(i, "a customer has orders", json!({ "orders": 21 }));
@@ -284,7 +281,7 @@ fn listing() -> Vec<Case> {
                 asked(|shop| list(shop, None), env, at, Ok(Some(page)))
             },
         ),
-        page_of(
+        PAIR.call(
             "the page behind a cursor",
             |i| {
                 given(i, "a customer has orders", json!({ "orders": 21 }));
@@ -299,7 +296,7 @@ fn listing() -> Vec<Case> {
                 asked(|shop| list(shop, Some("v1.2")), env, at, Ok(Some(Page { orders, next_cursor: None })))
             },
         ),
-        page_of(
+        PAIR.call(
             "the page behind a cursor that is not understood",
             |i| {
                 first_page(&mut i.request);
@@ -308,7 +305,7 @@ fn listing() -> Vec<Case> {
             },
             |env, at| asked(|shop| list(shop, Some("a-page-of-last-year")), env, at, Ok(None)),
         ),
-        page_of(
+        PAIR.call(
             "the orders of a customer who has none",
             |i| {
                 first_page(&mut i.request);
@@ -324,38 +321,37 @@ fn listing() -> Vec<Case> {
 }
 
 fn cancelling() -> Vec<Case> {
-    let cancel = |name: &str, expect: fn(&mut InteractionBuilder), drive| PAIR.call(name, expect, drive);
     let unwell = PAIR.unwell("a cancellation", cancellation, |env, at| failure(cancel_it, env, at));
     let answered = [
-        cancel(
+        PAIR.call(
             "a cancellation of an order under way",
             |i| {
                 given(i, "an order is under way", of_order());
-                cancellation(&mut i.request);
+                its_cancellation(&mut i.request);
                 shows(i, 202, "pending");
             },
             |env, at| asked(cancel_it, env, at, Ok(Cancelled::UnderWay)),
         ),
-        cancel(
+        PAIR.call(
             "a cancellation that is repeated",
             |i| {
                 given(i, "an order was cancelled", of_order());
-                cancellation(&mut i.request);
+                its_cancellation(&mut i.request);
                 pattern::json(&mut i.response, undone_order());
             },
             |env, at| asked(cancel_it, env, at, Ok(Cancelled::Done)),
         ),
-        cancel(
+        PAIR.call(
             "a cancellation that comes too late",
             |i| {
                 given(i, "an order was confirmed", of_order());
-                cancellation(&mut i.request);
+                its_cancellation(&mut i.request);
                 let members = json_pattern!({ "order_id": pattern::order_id() });
                 pattern::problem(&mut i.response, 409, "already-confirmed", members);
             },
             |env, at| asked(cancel_it, env, at, Ok(Cancelled::TooLate)),
         ),
-        cancel(
+        PAIR.call(
             "a cancellation of an order that there is not",
             |i| {
                 cancellation(&mut i.request);
@@ -387,13 +383,19 @@ fn sells(request: &mut RequestBuilder, sku: &str, quantity: i64) {
 }
 
 fn page(request: &mut RequestBuilder) {
-    request.get().path(pattern::order_path("/api/v1/orders/", ""));
-    pattern::traced(request);
+    about_an_order(request.get(), Whose::Anyones, "");
+}
+
+fn its_page(request: &mut RequestBuilder) {
+    about_an_order(request.get(), Whose::OfTheState, "");
 }
 
 fn way_page(request: &mut RequestBuilder) {
-    request.get().path(pattern::order_path("/api/v1/orders/", "/saga"));
-    pattern::traced(request);
+    about_an_order(request.get(), Whose::Anyones, "/saga");
+}
+
+fn its_way(request: &mut RequestBuilder) {
+    about_an_order(request.get(), Whose::OfTheState, "/saga");
 }
 
 fn by_key(request: &mut RequestBuilder) {
@@ -408,7 +410,28 @@ fn first_page(request: &mut RequestBuilder) {
 }
 
 fn cancellation(request: &mut RequestBuilder) {
-    request.post().path(pattern::order_path("/api/v1/orders/", "/cancellation"));
+    about_an_order(request.post(), Whose::Anyones, "/cancellation");
+}
+
+fn its_cancellation(request: &mut RequestBuilder) {
+    about_an_order(request.post(), Whose::OfTheState, "/cancellation");
+}
+
+/// Which order a request is about.
+#[derive(Clone, Copy)]
+enum Whose {
+    /// One of some name.
+    Anyones,
+    /// The one that a state has brought about, under the name that the provider has given it.
+    OfTheState,
+}
+
+fn about_an_order(request: &mut RequestBuilder, whose: Whose, what: &str) {
+    let path = pattern::order_path("/api/v1/orders/", what);
+    match whose {
+        Whose::Anyones => request.path(path),
+        Whose::OfTheState => request.path_from_provider_state(format!("/api/v1/orders/${{order_id}}{what}"), path),
+    };
     pattern::traced(request);
 }
 
