@@ -59,6 +59,17 @@ fn main() -> std::process::ExitCode {
             },
             breaks_its_contract_at("$.captured_status"),
         ),
+        without("contract/resilience", "then: hang", "then: reset"),
+        trial(
+            "an answer that order does not promise for the time when payment fails breaks its promise",
+            || {
+                let folder = unpromised_503();
+                scenario("contract/resilience")
+                    .with_system_text("contracts: contracts", format!("contracts: {folder}"))
+                    .whatever_the_time()
+            },
+            violated_by("resilience"),
+        ),
         trial(
             "a gate that is not met ends in no verdict on the faults",
             || scenario("breaker/payment-outage").with_scenario_text("p99: \"<= 1s\"", "p99: \"<= 1us\""),
@@ -77,15 +88,26 @@ fn main() -> std::process::ExitCode {
 
 /// The folder of the system's pacts, but for a field of a captured charge that payment would have to call otherwise.
 fn renamed_field() -> String {
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("renamed-field");
+    changed_contracts("renamed-field", |text| {
+        text.replace("\"status\": \"captured\"", "\"captured_status\": \"captured\"")
+    })
+}
+
+/// The folder of the system's contracts, each file's text changed.
+fn changed_contracts(name: &str, change: impl Fn(&str) -> String) -> String {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
     fs::create_dir_all(&folder).expect("a folder of the tests' own");
     for entry in fs::read_dir("../contracts").expect("the contracts of the reference system") {
         let path = entry.expect("an entry").path();
-        let text = fs::read_to_string(&path).expect("a pact");
-        let text = text.replace("\"status\": \"captured\"", "\"captured_status\": \"captured\"");
-        fs::write(folder.join(path.file_name().expect("a file")), text).expect("a pact of the tests' own");
+        let text = change(&fs::read_to_string(&path).expect("a contract"));
+        fs::write(folder.join(path.file_name().expect("a file")), text).expect("a contract of the tests' own");
     }
     folder.display().to_string()
+}
+
+/// The folder of the system's contracts, but that order promises no 503 for the time when payment fails.
+fn unpromised_503() -> String {
+    changed_contracts("unpromised-503", |text| text.replace("answers: [503]", "answers: [202]"))
 }
 
 /// Asks that the contract check named this part of a body.

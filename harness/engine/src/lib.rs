@@ -100,6 +100,8 @@ pub struct Options {
     pub tolerate_late_starts: bool,
     /// The texts of the system's pacts, where the scenario asks for contracts; the record opens with them.
     pub pacts: Vec<Source>,
+    /// The texts of the system's resilience files, where the scenario asks for them; the record opens with them.
+    pub resilience: Vec<Source>,
 }
 
 impl Options {
@@ -114,6 +116,7 @@ impl Options {
             ready_within: Duration::from_secs(20),
             tolerate_late_starts: false,
             pacts: Vec::new(),
+            resilience: Vec::new(),
         }
     }
 }

@@ -110,6 +110,7 @@ pub(crate) async fn run(job: Job) -> Result<RunLeft, EngineError> {
         system: job.system.clone(),
         scenario: job.scenario.clone(),
         pacts: job.options.pacts.clone(),
+        resilience: job.options.resilience.clone(),
         plan: course.plan.clone(),
     })));
     let run = Run { job, course, folder, journal, started: Started::default() };

@@ -481,6 +481,9 @@ pub struct RunOpened {
     /// The pacts of the system, where the scenario asks for contracts.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub pacts: Vec<Source>,
+    /// What the system's consumers promise for the time when a provider fails, where the scenario asks for that.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub resilience: Vec<Source>,
     /// The plan.
     pub plan: Plan,
 }

@@ -1,6 +1,6 @@
 //! What a user sees of mistakes: each with its file, line, column, underline and remedy.
 
-use squall_scenario::{Mistakes, Rule, Source, load};
+use squall_scenario::{Mistakes, Rule, Source, load, model::Expectation};
 
 const SHOP: &str = include_str!("../../../services/system.yaml");
 
@@ -241,6 +241,8 @@ fn what_asks_for_contracts_needs_a_system_that_says_where_they_are() {
         ("{ respond: { status: 503 } }", "{ answer-as: { interaction: declined } }"),
         ("saga: { of: place-order }", "contract"),
         ("saga: { of: place-order }", "contract: { on: \"* -> payment\" }"),
+        ("saga: { of: place-order }", "resilience"),
+        ("saga: { of: place-order }", "resilience: { on: order -> payment }"),
     ] {
         let text = scenario_with(from, to);
         let found = mistakes(&without, &text);
@@ -264,6 +266,22 @@ fn a_contract_is_of_calls() {
         let found = mistakes(SHOP, &scenario_with(from, to));
         assert!(found.to_string().contains(why), "{found}");
     }
+}
+
+#[test]
+fn a_resilience_file_is_about_calls_between_services() {
+    let asking = |on: &str| scenario_with("saga: { of: place-order }", &format!("resilience: {{ on: {on} }}"));
+    for on in ["order ~> inventory", "client -> order", "\"client -> *\""] {
+        let found = mistakes(SHOP, &asking(on));
+        assert!(found.to_string().contains("write `on: order -> payment`, or `on: order -> *`"), "{found}");
+    }
+    let found = mistakes(SHOP, &asking("order -> paymnt"));
+    assert!(found.to_string().contains("did you mean `payment`"), "{found}");
+    let loaded = load(&source("system.yaml", SHOP), &source("scenario.yaml", &asking("\"* -> *\"")));
+    let loaded = loaded.unwrap_or_else(|found| panic!("{found}"));
+    let Some(Expectation::Resilience { on }) = loaded.scenario.expect.first() else { panic!() };
+    assert!(!on.is_empty() && on.iter().all(|edge| edge.from == "order"), "{on:?}");
+    assert!(loaded.scenario.needs_resilience());
 }
 
 #[test]

@@ -12,6 +12,7 @@
 //! - [`play`]: one scenario from its files to its verdict;
 //! - [`files`]: finding and reading the files;
 //! - [`pacts`]: reading the contracts that a system names;
+//! - [`resilience`]: reading what its consumers promise for the time when a provider fails;
 //! - [`mod@verify`]: providers held to what their consumers rely on;
 //! - [`cli`]: the command line.
 //!
@@ -35,6 +36,7 @@ pub mod suite;
 pub mod play;
 pub mod files;
 pub mod pacts;
+pub mod resilience;
 pub mod verify;
 pub mod cli;
 

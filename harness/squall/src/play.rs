@@ -15,6 +15,7 @@ use tokio::sync::Mutex;
 use crate::{
     files::{self, FileError},
     pacts::{self, PactsError},
+    resilience::{self, Promises, ResilienceError},
 };
 
 /// Where records go, from the system's root.
@@ -33,6 +34,8 @@ pub struct Subject {
     pub loaded: Loaded,
     /// The system's pacts, where the scenario asks for contracts.
     pub pacts: Vec<Source>,
+    /// What the system's consumers promise for the time when a provider fails, where the scenario asks for that.
+    pub resilience: Vec<Promises>,
 }
 
 /// The files do not make a scenario.
@@ -47,6 +50,9 @@ pub enum SubjectError {
     /// The contracts that the scenario asks for cannot be had.
     #[error(transparent)]
     Pacts(#[from] PactsError),
+    /// The promises that it asks for cannot be had.
+    #[error(transparent)]
+    Resilience(#[from] ResilienceError),
 }
 
 impl Subject {
@@ -71,22 +77,32 @@ impl Subject {
         Subject::of(system, scenario, system_folder)
     }
 
-    /// Takes both texts as they are, and reads the system's pacts if the scenario asks for contracts.
+    /// Takes both texts as they are, and reads the system's pacts, and what its consumers promise beside them, if the
+    /// scenario asks for them.
     ///
     /// # Errors
-    /// With every mistake that can be found in both, or in the pacts.
+    /// With every mistake that can be found in both, or in the contracts.
     pub fn of(system: Source, scenario: Source, system_folder: PathBuf) -> Result<Subject, SubjectError> {
         let loaded = squall_scenario::load(&system, &scenario).map_err(SubjectError::Mistakes)?;
-        let mut subject = Subject { system, scenario, system_folder, loaded, pacts: Vec::new() };
-        if let Some(folder) =
-            subject.loaded.system.contracts.as_ref().filter(|_| subject.loaded.scenario.needs_contracts())
-        {
-            subject.pacts = pacts::read(&tidied(&subject.root().join(folder)))?;
+        let (pacts, resilience) = (Vec::new(), Vec::new());
+        let mut subject = Subject { system, scenario, system_folder, loaded, pacts, resilience };
+        if let Some(folder) = subject.contracts().filter(|_| subject.loaded.scenario.needs_contracts()) {
+            subject.pacts = pacts::read(&folder)?;
             let Subject { loaded, pacts, .. } = &subject;
             squall_engine::contracts_suffice(loaded, pacts, loaded.scenario.seed)
                 .map_err(|why| PactsError::NotEnough { scenario: subject.scenario.name.clone(), why })?;
         }
+        if let Some(folder) = subject.contracts().filter(|_| subject.loaded.scenario.needs_resilience()) {
+            let Loaded { system, scenario, .. } = &subject.loaded;
+            let all = resilience::in_folder(&folder)?;
+            subject.resilience = resilience::asked_for(scenario, system, &folder, all)?;
+        }
         Ok(subject)
+    }
+
+    /// The folder of the system's contracts, if it names one.
+    pub fn contracts(&self) -> Option<PathBuf> {
+        self.loaded.system.contracts.as_ref().map(|folder| tidied(&self.root().join(folder)))
     }
 
     /// The folder that the system's relative paths count from.
@@ -210,6 +226,7 @@ pub async fn play(
     options.keep = settings.keep;
     options.tolerate_late_starts = settings.whatever_the_time;
     options.pacts = subject.pacts.clone();
+    options.resilience = subject.resilience.iter().map(|promises| promises.source.clone()).collect();
     let once = || {
         let Subject { system, scenario, loaded, .. } = subject.clone();
         squall_engine::run(system, scenario, loaded, options.clone(), progress.clone(), interrupt.clone())

@@ -52,12 +52,12 @@ pub struct Clause {
     pub answers: Vec<u16>,
 }
 
-/// How a provider fails.
+/// How a provider fails, told by what its consumer sees of a call: it sees one of these, or an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Failure {
-    /// It does not answer.
+    /// It has not answered when the consumer's patience runs out.
     Timeout,
-    /// It takes no connection.
+    /// It takes no connection, or breaks it off in place of an answer.
     Refusal,
     /// It answers with a status from 500.
     ServerError,

@@ -54,7 +54,9 @@ pub(super) fn check(both: &Both<'_, '_>) {
             }
             Expectation::Invariant { name } => asked_for_none(both, placed, name),
             Expectation::Exercises { at_least } => exercised(both, placed, at_least.keys().map(String::as_str)),
-            Expectation::Contract { .. } => super::contracts::are_there(both, placed.name, "this check"),
+            Expectation::Contract { .. } | Expectation::Resilience { .. } => {
+                super::contracts::are_there(both, placed.name, "this check");
+            }
             Expectation::Breaker { .. } | Expectation::NotYet { .. } => {}
         }
     }

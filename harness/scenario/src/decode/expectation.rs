@@ -134,6 +134,10 @@ fn decode(fields: &Fields<'_, '_>, kind: &str, known: &Known<'_>) -> Option<Expe
             let on = given(fields.get("on").map(|node| contract_edges(desk, node, names)))?;
             Expectation::Contract { on: on.unwrap_or_default() }
         }
+        "resilience" => {
+            let on = given(fields.get("on").map(|node| edges_between_services(desk, node, names)))?;
+            Expectation::Resilience { on: on.unwrap_or_default() }
+        }
         "recovers" => {
             let (of, within) = (operation("of"), fields.duration("within"));
             let (succeeded, after) = (fields.bound("succeeded"), fault(fields, "after", known));
@@ -149,6 +153,24 @@ fn decode(fields: &Fields<'_, '_>, kind: &str, known: &Known<'_>) -> Option<Expe
         }
         other => Expectation::NotYet { kind: other.to_owned() },
     })
+}
+
+/// Edges on which one service is another one's consumer.
+fn edges_between_services(desk: &Desk<'_>, node: &Node, names: &Names) -> Option<Vec<Edge>> {
+    let mut edges = edge::edges(desk, node, names)?;
+    let (label, help) = ("nobody promises anything here", "write `on: order -> payment`, or `on: order -> *`");
+    let is_wide = node.scalar().is_some_and(|text| text.contains('*'));
+    let is_between = |edge: &Edge| edge.kind == EdgeKind::Calls && !edge.is_client() && !leads_to_database(edge);
+    if is_wide {
+        // A star means those that can be meant.
+        edges.retain(is_between);
+    }
+    if edges.iter().all(is_between) && !(edges.is_empty() && names.known) {
+        return Some(edges);
+    }
+    let wrong = "a resilience file is about calls from one service to another";
+    desk.wrong(Note::new(Rule::Conflict, node.span, wrong).label(label).help(help));
+    None
 }
 
 /// Edges whose answers pacts can speak of.

@@ -40,8 +40,14 @@ impl Scenario {
     }
     /// Whether it asks for the contracts between the services.
     pub fn needs_contracts(&self) -> bool {
-        self.expect.iter().any(|expectation| matches!(expectation, Expectation::Contract { .. }))
-            || self.faults.iter().any(|fault| fault.inject.comes_from_contract())
+        let asks = |expectation: &Expectation| {
+            matches!(expectation, Expectation::Contract { .. } | Expectation::Resilience { .. })
+        };
+        self.expect.iter().any(asks) || self.faults.iter().any(|fault| fault.inject.comes_from_contract())
+    }
+    /// Whether it asks for what consumers promise for the time when a provider fails.
+    pub fn needs_resilience(&self) -> bool {
+        self.expect.iter().any(|expectation| matches!(expectation, Expectation::Resilience { .. }))
     }
     /// When the load ends, after time zero.
     pub fn load_ends(&self) -> Duration {
@@ -457,6 +463,12 @@ pub enum Expectation {
     /// Every answer keeps its contract.
     Contract {
         /// On these edges; `* -> payment` is already resolved. Empty: on every edge to a provider that a pact is about.
+        on: Vec<Edge>,
+    },
+    /// A consumer bears its provider's failures as it promises.
+    Resilience {
+        /// On these edges, from consumer to provider; `order -> *` is already resolved. Empty: on every edge that a
+        /// resilience file is about.
         on: Vec<Edge>,
     },
     /// Parsed and refused by name until it works: `delivery`, `deadline`, `isolation`, `ready`, `replay`.

@@ -32,6 +32,11 @@ pub(crate) static EXPECTATIONS: &[Kind] = &[
         Form::Shape(&CONTRACT),
         "Every answer of a service is as a pact promises it, under faults too. Needs `contracts` in the system file.",
     ),
+    bare(
+        "resilience",
+        Form::Shape(&RESILIENCE),
+        "While a provider fails, its consumer answers as its resilience file promises. Needs `contracts` in the system file.",
+    ),
     later("delivery", "the check of delivered events", "Each committed event is delivered, its effect once."),
     later("deadline", "the check of passed-on deadlines", "No work on an edge after the client's deadline has passed."),
     later("isolation", "the check of isolation", "A slow dependency leaves other operations within bounds."),
@@ -116,6 +121,17 @@ static CONTRACT: Shape = Shape {
         "on",
         Form::Edge,
         "The edge, or several: `* -> payment`, `order -> *`. Default: every edge to a provider that a pact is about.",
+    )],
+    more: More::Nothing,
+};
+
+static RESILIENCE: Shape = Shape {
+    name: "resilience",
+    about: "A consumer bears its provider's failures as its resilience file (`order-payment.resilience.yaml` beside the pact) promises: in time, with a status of the list, and as its own contract has it. What the provider's failure was is told by what the consumer saw on the edge.",
+    keys: &[key(
+        "on",
+        Form::Edge,
+        "The edge from the consumer to the provider, or several: `order -> *`. Default: every edge of the system that a resilience file is about.",
     )],
     more: More::Nothing,
 };

@@ -66,5 +66,6 @@ fn show(why: &crate::play::SubjectError, err: &mut (impl Write + std::io::IsTerm
         }
         crate::play::SubjectError::File(why) => writeln!(err, "error: {why}"),
         crate::play::SubjectError::Pacts(why) => writeln!(err, "{why}"),
+        crate::play::SubjectError::Resilience(why) => writeln!(err, "{why}"),
     }
 }

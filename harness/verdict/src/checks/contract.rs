@@ -62,14 +62,15 @@ fn name(on: &[Edge]) -> String {
     }
 }
 
-fn compiled(pacts: &[Source]) -> Result<Book, Mistakes> {
+/// The book of a record's pacts.
+pub(crate) fn compiled(pacts: &[Source]) -> Result<Book, Mistakes> {
     let read = pacts.iter().map(|source| Ok((source.name.as_str(), model::read(&source.name, &source.text)?)));
     let read = read.collect::<Result<Vec<_>, Mistakes>>()?;
     Book::new(read.iter().map(|(name, pact)| (*name, pact)))
 }
 
 /// When the setup was over, in microseconds since the run started.
-fn under_test_from(case: &Case<'_, '_>) -> u64 {
+pub(crate) fn under_test_from(case: &Case<'_, '_>) -> u64 {
     let began = |phase| case.evidence.phases.get(&phase).map(|at: &At| at.us);
     began(RunPhase::Gate).or(began(RunPhase::Load)).unwrap_or(u64::MAX)
 }
@@ -270,19 +271,29 @@ impl Breach<'_, '_> {
 
 impl Uncovered<'_, '_> {
     fn cite(&self, case: &Case<'_, '_>) -> Citation {
-        let call = matching::Call { method: self.first.method, target: self.first.path };
-        let interaction = book::uncovered(&call, &matching::Answer::from(self.answer));
-        let text = format!(
-            "{} → {}  {} {}  → {} ({}): no interaction covers it; this one would:\n{interaction}",
-            self.first.edge.from,
-            self.first.edge.to,
-            self.first.method,
-            self.first.path,
-            self.answer.status,
-            count(self.count, "answer"),
-        );
-        case.evidence.cite(self.at, text)
+        cite_uncovered(case, self.first, (self.at, self.answer), self.count)
     }
+}
+
+/// An answer, one of so many like it, that nothing covers, with an interaction that would.
+pub(crate) fn cite_uncovered(
+    case: &Case<'_, '_>,
+    call: &Call<'_>,
+    (at, answer): (At, &Answer),
+    alike: usize,
+) -> Citation {
+    let asked = matching::Call { method: call.method, target: call.path };
+    let interaction = book::uncovered(&asked, &matching::Answer::from(answer));
+    let text = format!(
+        "{} → {}  {} {}  → {} ({}): no interaction covers it; this one would:\n{interaction}",
+        call.edge.from,
+        call.edge.to,
+        call.method,
+        call.path,
+        answer.status,
+        count(alike, "answer"),
+    );
+    case.evidence.cite(at, text)
 }
 
 /// The faults that acted on a call, or were in force anywhere from its sending to its answer.
@@ -294,7 +305,7 @@ fn in_force<'r>(case: &Case<'_, 'r>, call: &Call<'r>, answered: At) -> Vec<&'r s
 }
 
 /// Whether the callee was not read to the end of its answer: its death, or its caller's impatience.
-fn broke_off(call: &Call<'_>, answer: &Answer) -> bool {
+pub(crate) fn broke_off(call: &Call<'_>, answer: &Answer) -> bool {
     let declared = answer.headers.get("content-length").and_then(|length| length.parse::<u64>().ok());
     let was_given = matches!(call.ended, Some((_, Seen::Answer { .. })));
     match declared {
@@ -312,6 +323,6 @@ fn without_identities(path: &str) -> String {
     segments.collect::<Vec<_>>().join("/")
 }
 
-fn one_line(text: &str) -> String {
+pub(crate) fn one_line(text: &str) -> String {
     text.lines().map(str::trim).collect::<Vec<_>>().join(" ")
 }

@@ -11,6 +11,7 @@ pub mod attempts;
 pub mod invariant;
 pub mod recovers;
 pub mod contract;
+pub mod resilience;
 pub mod exercises;
 pub mod faults;
 pub mod unexplained_5xx;
@@ -34,7 +35,7 @@ use environment::Trouble;
 /// Checks that ask how long something took, and mean nothing on a machine that was too busy.
 const TIMED: [&str; 5] = ["gate", "breaker", "fast", "recovers", "settles"];
 /// Clauses of the other checks that do.
-const TIMED_CLAUSES: [&str; 3] = ["settles_within", "first_gap", "back_to_one"];
+const TIMED_CLAUSES: [&str; 4] = ["settles_within", "first_gap", "back_to_one", "answers_within"];
 /// Checks that can be trusted although facts were lost: they rest on a line that is there.
 const WITHOUT_ALL_FACTS: [&str; 3] = ["environment", "settles", "exercises"];
 
@@ -45,7 +46,7 @@ pub(crate) const UNJUDGED: &str = "the environment failed before it could be jud
 pub fn all(case: &Case<'_, '_>) -> (Vec<CheckVerdict>, Status) {
     let mut checks = Vec::new();
     checks.extend(case.scenario.gate.as_ref().map(|gate| gate::judge(case, gate)));
-    checks.extend(case.scenario.expect.iter().map(|expectation| one(case, expectation)));
+    checks.extend(case.scenario.expect.iter().flat_map(|expectation| judged(case, expectation)));
     checks.extend(case.scenario.faults.iter().map(|fault| faults::judge(case, fault)));
     checks.extend([unexplained_5xx::judge(case), settles::judge(case), deaths::judge(case)]);
     let (environment, trouble) = environment::judge(case);
@@ -56,8 +57,9 @@ pub fn all(case: &Case<'_, '_>) -> (Vec<CheckVerdict>, Status) {
     (checks, status)
 }
 
-fn one(case: &Case<'_, '_>, expectation: &Expectation) -> CheckVerdict {
-    match expectation {
+/// The verdicts on one expectation: one, but for `resilience`, which has one for each case of the files.
+fn judged(case: &Case<'_, '_>, expectation: &Expectation) -> Vec<CheckVerdict> {
+    let check = match expectation {
         Expectation::Breaker { on, of, opens_within, closes_within, half_open } => {
             let asked = breaker::Asked {
                 on,
@@ -91,10 +93,12 @@ fn one(case: &Case<'_, '_>, expectation: &Expectation) -> CheckVerdict {
         }
         Expectation::Contract { on } => contract::judge(case, on),
         Expectation::Exercises { at_least } => exercises::judge(case, at_least),
+        Expectation::Resilience { on } => return resilience::judge(case, on),
         Expectation::NotYet { kind } => {
             CheckVerdict::new("not-yet", kind.clone(), State::NotJudged, format!("`{kind}` is not judged yet"))
         }
-    }
+    };
+    vec![check]
 }
 
 /// A check of its clauses: violated, else inconclusive, else held, by those that decide.

@@ -74,6 +74,8 @@ pub struct Evidence<'r> {
     pub plan: &'r Plan,
     /// The pacts that the record opens with.
     pub pacts: &'r [Source],
+    /// The resilience files that it opens with.
+    pub resilience: &'r [Source],
     /// How exactly this backend can be measured.
     pub tolerance: Tolerance,
     /// When each phase began.
@@ -108,11 +110,11 @@ impl<'r> Evidence<'r> {
         let mut lives = Lives::default();
         let mut reads = Reads::default();
         let (mut settled, mut failures, mut ended) = (None, Vec::new(), None);
-        let mut pacts: &[Source] = &[];
+        let (mut pacts, mut resilience): (&[Source], &[Source]) = (&[], &[]);
         for fact in &record.facts {
             let at = At::of(fact);
             match &fact.what {
-                What::RunOpened(opened) => pacts = &opened.pacts,
+                What::RunOpened(opened) => (pacts, resilience) = (&opened.pacts, &opened.resilience),
                 What::PhaseBegan { phase } => {
                     phases.entry(*phase).or_insert(at);
                 }
@@ -141,6 +143,7 @@ impl<'r> Evidence<'r> {
         Evidence {
             plan,
             pacts,
+            resilience,
             tolerance: Tolerance::of(plan.backend),
             phases,
             calls: calls.done(),

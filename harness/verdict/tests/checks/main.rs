@@ -13,6 +13,7 @@ mod attempts;
 mod invariant;
 mod always_on;
 mod contract;
+mod resilience;
 mod exercises;
 mod sabotage;
 mod rendering;

@@ -79,6 +79,7 @@ pub(crate) struct Story {
     scenario: String,
     pub(crate) plan: Plan,
     pub(crate) pacts: Vec<Source>,
+    pub(crate) resilience: Vec<Source>,
     facts: Vec<(u64, u64, What)>,
     calls: BTreeMap<u32, u64>,
     order: u64,
@@ -116,6 +117,7 @@ impl Story {
             scenario: scenario.to_owned(),
             plan,
             pacts: Vec::new(),
+            resilience: Vec::new(),
             facts: Vec::new(),
             calls: BTreeMap::new(),
             order: 0,
@@ -352,6 +354,7 @@ impl Story {
             system: Source { name: "system.yaml".to_owned(), text: self.system.clone() },
             scenario: Source { name: "story.yaml".to_owned(), text: self.scenario.clone() },
             pacts: self.pacts.clone(),
+            resilience: self.resilience.clone(),
             plan: self.plan.clone(),
         };
         let mut record = vec![Fact { n: 1, at_us: 0, what: What::RunOpened(Box::new(opened)) }];
