@@ -106,16 +106,31 @@ fn parts(text: &str) -> Vec<String> {
     names.split('.').filter(|name| !name.is_empty()).map(|name| format!(".{name}")).chain(index).collect()
 }
 
-/// Whether two rules could hold at one place with one weight: then the oracle takes either.
+/// Whether two rules could hold at one place with one weight: then the oracle takes either. Or two paths of one length
+/// lead to it and one of them speaks of keys: of these it takes the first of a hash map. Or one that speaks of keys
+/// outweighs another below it: it counts there, or not, by whether that other is there.
 fn is_ambiguous(rules: &Map<String, Value>) -> bool {
-    let all: Vec<Vec<String>> = rules.keys().map(|path| parts_of(path)).collect();
+    let all: Vec<(Vec<String>, bool)> =
+        rules.iter().map(|(path, list)| (parts_of(path), speaks_of_keys(list))).collect();
     let star = |part: &str| part == ".*" || part == "[*]";
     let score = |path: &[String]| {
         path.iter().map(|part| if star(part) { 1 } else { 2 }).product::<u64>() * (path.len() as u64 + 1)
     };
-    all.iter().enumerate().any(|(n, a)| {
-        all[n + 1..].iter().any(|b| score(a) == score(b) && a.iter().zip(b).all(|(x, y)| x == y || star(x) || star(y)))
+    all.iter().enumerate().any(|(n, (a, a_keys))| {
+        all[n + 1..].iter().any(|(b, b_keys)| {
+            let meet = a.iter().zip(b).all(|(x, y)| x == y || star(x) || star(y));
+            let (above, below) = if a.len() <= b.len() { ((a, a_keys), b) } else { ((b, b_keys), a) };
+            let either = score(a) == score(b)
+                || (a.len() == b.len() && (*a_keys || *b_keys))
+                || (*above.1 && score(above.0) > score(below));
+            meet && either
+        })
     })
+}
+
+fn speaks_of_keys(list: &Value) -> bool {
+    let of_keys = |rule: &Value| matches!(rule["match"].as_str(), Some("values" | "eachValue" | "eachKey"));
+    list["matchers"].as_array().is_some_and(|rules| rules.iter().any(of_keys))
 }
 
 fn parts_of(path: &str) -> Vec<String> {
