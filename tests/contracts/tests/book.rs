@@ -1,12 +1,14 @@
 //! The contracts in Squall's own hands: it reads them, and what each service really answers is held by its book, as by
 //! the verifier.
 
+mod sent;
+
 use std::collections::BTreeMap;
 
 use squall_contract::{
     book::{Book, Judged},
     matching::{Answer, Call, Found},
-    model::{self, Http, Pact},
+    model::{self, Pact},
 };
 use squall_contract_tests::{contract, files, verify};
 
@@ -36,8 +38,7 @@ async fn what_the_services_answer_is_held() {
             of_the_pact.filter_map(|read| read.http().filter(|_| read.description == interaction.description));
         let http = found.next().unwrap_or_else(|| panic!("{title}: it is not read"));
         let provider = verify::start(&interaction.provider, &interaction.states, |app| app).await.expect("a provider");
-        let target = target(http);
-        let answer = provider.send(&format!("{} {target}", http.request.method), &headers(http), &body(http)).await;
+        let (target, answer) = (sent::target(http), sent::to(&provider, http).await);
         let headers: BTreeMap<String, String> = answer.headers.iter().cloned().collect();
         let body = if answer.body.is_null() { Found::Nothing } else { Found::Json(&answer.body) };
         let call = Call { method: &http.request.method, target: &target };
@@ -48,23 +49,4 @@ async fn what_the_services_answer_is_held() {
         provider.stop().await;
     }
     assert!(held > 80, "{held} answers were judged");
-}
-
-fn target(http: &Http) -> String {
-    let query: Vec<String> = http
-        .request
-        .query
-        .iter()
-        .flat_map(|(name, values)| values.iter().map(move |value| format!("{name}={value}")))
-        .collect();
-    if query.is_empty() { http.request.path.clone() } else { format!("{}?{}", http.request.path, query.join("&")) }
-}
-
-fn headers(http: &Http) -> Vec<(&str, &str)> {
-    let headers = http.request.headers.iter();
-    headers.flat_map(|(name, values)| values.iter().map(move |value| (name.as_str(), value.as_str()))).collect()
-}
-
-fn body(http: &Http) -> String {
-    http.request.body.json().map(ToString::to_string).unwrap_or_default()
 }

@@ -31,7 +31,7 @@ use squall_engine::NotHeld;
 
 pub use self::{
     ground::Ground,
-    play::WITHIN,
+    play::{WITHIN, asked},
     states::{At, States},
     task::{Broken, Finding, Outcome, Task},
 };

@@ -1,6 +1,6 @@
 //! One interaction from its states to its finding.
 
-use std::time::Duration;
+use std::{net::SocketAddr, time::Duration};
 
 use bytes::Bytes;
 use http::{Request, header};
@@ -92,17 +92,26 @@ async fn torn_down(with: &Verification, task: &Task, at: &At) -> Option<String> 
     wrong
 }
 
-/// Asks the provider, and matches its answer.
+/// Asks the provider, where it is, and matches its answer.
 async fn ask(with: &Verification, task: &Task, at: &At, values: &Map<String, Value>) -> Finding {
+    match at.address(&task.provider) {
+        Some(address) => asked(task, address, values, with.within).await,
+        None => {
+            let why = format!("no instance of `{}` is up", task.provider);
+            Finding::Inconclusive { why, paste: None }
+        }
+    }
+}
+
+/// Asks a provider that is in the interaction's states already, and matches its answer. `values`: those of the states,
+/// for generators.
+pub async fn asked(task: &Task, provider: SocketAddr, values: &Map<String, Value>, within: Duration) -> Finding {
     let inconclusive = |why: String| Finding::Inconclusive { why, paste: None };
     let Some(http) = task.interaction.http() else { return inconclusive("it is a message".to_owned()) };
-    let Some(address) = at.address(&task.provider) else {
-        return inconclusive(format!("no instance of `{}` is up", task.provider));
-    };
     // Not the same for two interactions, which may meet in one store.
     let seed = Seed(choice(Seed(0), &[&task.consumer, &task.interaction.identity()]));
     let http = played(http, seed, values);
-    let to = address.to_string();
+    let to = provider.to_string();
     let expected = match ExpectedResponse::new(&http.response) {
         Ok(expected) => expected,
         Err(why) => return inconclusive(format!("its answer cannot be matched: {why}")),
@@ -111,7 +120,7 @@ async fn ask(with: &Verification, task: &Task, at: &At, values: &Map<String, Val
         Ok(request) => request,
         Err(why) => return inconclusive(format!("its request cannot be sent: {why}")),
     };
-    match wire::ask(&to, request, with.within).await {
+    match wire::ask(&to, request, within).await {
         Ok(answer) => {
             let checked = expected.check(&Answer::from(&answer));
             if !checked.mismatches.is_empty() {
