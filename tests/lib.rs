@@ -1,9 +1,13 @@
 //! What the end-to-end tests share: a scenario played with something changed must be noticed.
 
+mod command_line;
+
 use std::{io::Write, process::ExitCode};
 
 use libtest_mimic::{Failed, Trial};
 use squall::{Backend, Play, Status, facade::Played};
+
+pub use command_line::{ChangedPact, Said, command_line, pact};
 
 /// As in the command itself: the load's thread must not wait for another's lock.
 #[global_allocator]
@@ -28,6 +32,11 @@ pub fn trial(
         let played = runtime.block_on(play().run());
         ask(played).map_err(Failed::from)
     })
+}
+
+/// A test of what the command line says.
+pub fn verified(name: &str, ask: fn() -> Result<(), String>) -> Trial {
+    Trial::test(name, move || ask().map_err(Failed::from))
 }
 
 /// Asks that the scenario held.
