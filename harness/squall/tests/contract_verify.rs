@@ -7,6 +7,7 @@ use std::{
 };
 
 use serde_json::{Value, json};
+use squall_test_broker::{Asks, Broker};
 
 /// A provider that keeps stock in memory, and takes what is put there.
 const PROVIDER: &str = r#"
@@ -169,28 +170,49 @@ fn assert_says(output: &Output, code: i32, what: &[&str]) -> String {
     text
 }
 
-#[test]
-fn a_changed_field_is_violated_and_may_not_be_deployed_until_it_is_mended() {
+/// A field that is called otherwise is violated, and may not be deployed until it is mended: by what `place` knows of it.
+/// `from_and_to` says the same place to `verify`.
+fn changed_and_mended(place_is: &str, from_and_to: &[&str]) {
     let folder = place(&[goods("widget"), nothing()]);
     let at = folder.path();
-    let go = |line: &str| squall(at, &line.split(' ').collect::<Vec<_>>());
-    assert_says(&go("publish --to pacts --version 1"), 0, &[]);
-    assert_says(&go("create-environment production --to pacts"), 0, &[]);
-    assert_says(&go("record-deployment shop --version 1 --environment production --to pacts"), 0, &[]);
+    let go = |line: &str| squall(at, &format!("{line} {place_is}").split(' ').collect::<Vec<_>>());
+    assert_says(&go("publish --version 1 --branch main"), 0, &[]);
+    assert_says(&go("create-environment shops"), 0, &[]);
+    assert_says(&go("record-deployment shop --version 1 --environment shops"), 0, &[]);
 
-    let record = |version: &'static str| ["--from", "pacts", "--to", "pacts", "--version", version];
+    let verified =
+        |version: &'static str| verify(at, &[from_and_to, &["--version", version, "--branch", "main"]].concat());
+    let asked = |version: &str| go(&format!("can-i-deploy stock --environment shops --version {version}"));
     fs::write(at.join("provider.py"), PROVIDER.replace("ON_HAND", "onHand")).unwrap();
-    let broken = verify(at, &record("7"));
-    let text =
-        assert_says(&broken, 1, &["violated      shop → stock  a look at goods", "1 held · 1 violated", "on_hand"]);
-    assert!(text.contains("failed against the pact of shop"), "{text}");
-    let asked = "can-i-deploy stock --environment production --from pacts --version";
-    assert_says(&go(&format!("{asked} 7")), 1, &["no: stock 7 to production", "violated"]);
+    let broken = ["violated      shop → stock  a look at goods", "1 held · 1 violated", "on_hand", "failed", "shop"];
+    assert_says(&verified("7"), 1, &broken);
+    assert_says(&asked("7"), 1, &["no: stock 7 to shops", "stock 7  violated"]);
 
     fs::write(at.join("provider.py"), PROVIDER.replace("ON_HAND", "on_hand")).unwrap();
-    assert_says(&verify(at, &record("8")), 0, &["2 held", "succeeded against the pact of shop"]);
-    assert_says(&go(&format!("{asked} 8")), 0, &["yes: stock 8 to production"]);
-    assert_says(&go(&format!("{asked} 7")), 1, &["no: stock 7"]);
+    assert_says(&verified("8"), 0, &["2 held", "succeeded", "shop"]);
+    assert_says(&asked("8"), 0, &["yes: stock 8 to shops", "stock 8  held"]);
+    assert_says(&asked("7"), 1, &["no: stock 7"]);
+}
+
+#[test]
+fn a_changed_field_is_not_deployed_by_what_a_folder_knows() {
+    let pacts = tempfile::tempdir().unwrap();
+    let pacts = pacts.path().join("pacts").display().to_string();
+    changed_and_mended(&format!("--to {pacts}"), &["--from", &pacts, "--to", &pacts]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_changed_field_is_not_deployed_by_what_a_broker_knows() {
+    let broker = Broker::start(Asks::Nothing).await.unwrap();
+    changed_and_mended(&format!("--broker {}", broker.url()), &["--broker", &broker.url()]);
+    let results = broker.results();
+    let successes: Vec<&Value> = results.iter().map(|result| &result["success"]).collect();
+    assert_eq!(successes, [false, true]);
+    let of_goods = |result: &Value| {
+        let each = result["testResults"].as_array().unwrap().iter();
+        each.map(|of| of["success"].as_bool().unwrap()).collect::<Vec<_>>()
+    };
+    assert_eq!((of_goods(&results[0]), of_goods(&results[1])), (vec![false, true], vec![true, true]), "{results:#?}");
 }
 
 #[test]
