@@ -13,11 +13,10 @@ mod weather;
 
 pub use state::{NotSet, State};
 
-use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use chassis::{App, Metrics, Server, StoreError};
 use squall_host::{Env, real::Real};
-use tempfile::TempDir;
 
 /// A service whose contracts can be verified. Only tests implement it.
 #[expect(async_fn_in_trait, reason = "nobody needs its futures to be `Send`: a test drives them on its own thread")]
@@ -27,7 +26,7 @@ pub trait Provider: Sized {
     /// The file in which its states are handled, for whoever has to add one.
     const FILE: &'static str;
 
-    /// The service with an empty store in this file.
+    /// The service with an empty store in this database.
     async fn open(env: &Env, database: &str) -> Result<Self, StoreError>;
 
     /// Makes a state true. [`NotSet::Unknown`] for one that there is no code for.
@@ -41,8 +40,6 @@ pub trait Provider: Sized {
 pub struct Running {
     server: Server,
     service: chassis_testing::Service,
-    /// Removed with everything in it when the provider is gone.
-    _folder: TempDir,
 }
 
 impl Running {
@@ -62,24 +59,26 @@ impl Running {
     }
 }
 
-/// The file in `folder` in which a provider keeps its data.
-pub fn database(folder: &Path) -> String {
-    folder.join("provider.db").display().to_string()
+/// A database of nobody else's, which is gone with its last connection. In memory: that a service keeps what it has on a
+/// disk is not of its contracts, and a disk is what verifying would wait for most.
+fn database() -> String {
+    static MADE: AtomicU64 = AtomicU64::new(0);
+    format!("file:provider-{}?mode=memory&cache=shared", MADE.fetch_add(1, Ordering::Relaxed))
 }
 
 /// Starts a provider on a free port, in which all of these states hold. `wrapped` may put something around its routes.
 pub async fn start<P: Provider>(states: &[State], wrapped: impl FnOnce(App) -> App) -> Result<Running, NotSet> {
     let env = Env::new(Real::new());
-    let folder = tempfile::tempdir().map_err(NotSet::by)?;
-    let mut provider = P::open(&env, &database(folder.path())).await.map_err(NotSet::by)?;
+    let database = database();
+    let mut provider = P::open(&env, &database).await.map_err(NotSet::by)?;
     let (weather, states) = weather::of(states);
     for state in states {
         provider.set(state).await?;
     }
-    weather.befall(&database(folder.path()))?;
+    weather.befall(&database)?;
     let metrics = Metrics::default();
     let app = wrapped(provider.app(&env, &metrics));
     let server = chassis::serve(&env, weather.settings(), app, metrics).await.map_err(NotSet::by)?;
     let service = chassis_testing::Service::at(server.address().to_owned());
-    Ok(Running { server, service, _folder: folder })
+    Ok(Running { server, service })
 }

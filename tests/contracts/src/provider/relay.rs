@@ -7,7 +7,6 @@ use chassis::{App, CallPolicy, Client, Metrics, config::BaseUrl, outbox};
 use http::{HeaderMap, StatusCode, header};
 use order::{service::EVENTS_PATH, store::Store};
 use squall_host::{Env, real::Real};
-use tempfile::TempDir;
 use tokio::sync::mpsc;
 
 use super::{NotSet, Provider, State, database, order::OrderService, weather};
@@ -17,21 +16,19 @@ use crate::delivery::Delivery;
 pub struct Relay {
     store: Arc<dyn Store>,
     metrics: Metrics,
-    _folder: TempDir,
 }
 
 impl Relay {
     /// Starts to deliver to a subscriber, which is called as the policy says.
     pub async fn start(env: &Env, states: &[State], subscriber: CallPolicy) -> Result<Relay, NotSet> {
-        let folder = tempfile::tempdir().map_err(NotSet::by)?;
-        let mut order = OrderService::open(env, &database(folder.path())).await.map_err(NotSet::by)?;
+        let mut order = OrderService::open(env, &database()).await.map_err(NotSet::by)?;
         for state in states {
             order.set(state).await?;
         }
         let (store, metrics) = (order.store(), Metrics::default());
         let client = Client::new(env, "subscriber", subscriber, &metrics);
         outbox::relay(env, store.clone(), client, EVENTS_PATH, outbox::Bell::default(), metrics.clone());
-        Ok(Relay { store, metrics, _folder: folder })
+        Ok(Relay { store, metrics })
     }
 
     /// Whether an event was sent with this outcome, `taken` or `failed`.
