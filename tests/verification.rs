@@ -21,8 +21,12 @@ fn main() -> ExitCode {
 }
 
 fn every_interaction_is_held() -> Result<(), String> {
-    let variables = ["it has no time left: REQUEST_TIMEOUT_MS=300", "it is as busy as it may be: REQUESTS_MAX=0"];
-    let of_states = ["--state-variable", variables[0], "--state-variable", variables[1]];
+    let variables = [
+        "it has no time left: REQUEST_TIMEOUT_MS=300",
+        "it is as busy as it may be: REQUESTS_MAX=0",
+        "payment takes its time: ORDER_WAIT_MS=0",
+    ];
+    let of_states: Vec<&str> = variables.iter().flat_map(|of| ["--state-variable", *of]).collect();
     let pacts = ["--pacts", "contracts/storefront-order.json", "--fresh"];
     Said::by_verify(&[&["order"], &ALONE[..], &pacts, &of_states].concat()).ends(0, &["45 held · "])
 }

@@ -10,7 +10,8 @@ that runs as a process. Two states need settings of the service:
 
 States of order say what inventory and payment do. Those of `tests/contracts/order.yaml` can be told (see `played.py`):
 
-    squall contract verify order --system tests/contracts/order.yaml --fresh …
+    squall contract verify order --system tests/contracts/order.yaml --fresh … \
+        --state-variable "payment takes its time: ORDER_WAIT_MS=0"
 """
 
 import fcntl

@@ -267,6 +267,21 @@ fn with_a_system_for_each_nothing_is_left_over_and_variables_are_states() {
 }
 
 #[test]
+fn a_generator_has_what_its_state_was_given_unless_something_else_is_handed_back() {
+    // The handler hands back the `sku`, and knows nothing of a `label`.
+    let of_the_label = |label: &str| {
+        let mut of = goods("widget");
+        of["providerStates"][0]["params"]["label"] = label.into();
+        of["request"]["generators"]["path"]["expression"] = "/goods/${label}".into();
+        of
+    };
+    let folder = place(&[of_the_label("widget")]);
+    assert_says(&verify(folder.path(), &[]), 0, &["1 held"]);
+    let folder = place(&[of_the_label("gadget")]);
+    assert_says(&verify(folder.path(), &[]), 1, &["status: expected status 200, got 404"]);
+}
+
+#[test]
 fn mistakes_end_before_anything_is_started() {
     let folder = place(&[nothing()]);
     let at = folder.path();
