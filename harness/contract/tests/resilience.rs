@@ -38,6 +38,25 @@ fn a_file_is_read() {
 }
 
 #[test]
+fn two_files_that_promise_the_same_say_the_same() {
+    let says = |text: &str| read("f", text).unwrap().says();
+    let other = "schema: 1
+consumer: order
+provider: payment
+# Written otherwise.
+clauses:
+  - { when: garbage, within: 250ms, answers: [502] }
+  - { when: [refusal, 5xx], of: POST /api/v1/payments, to: POST /api/v1/orders, within: 3000ms, answers: [503, 202] }
+  - { when: timeout, of: POST /api/v1/payments, to: POST /api/v1/orders, within: 3s, answers: [202, 503] }
+";
+    assert_eq!(says(FILE), says(other));
+    for (from, to) in [("3s", "4s"), ("202, 503", "503"), ("POST /api/v1/orders", "POST /orders"), ("[timeout, ", "[")]
+    {
+        assert_ne!(says(FILE), says(&FILE.replace(from, to)), "{to}");
+    }
+}
+
+#[test]
 fn calls_are_known_by_method_and_path() {
     let file = FILE.replace("to: POST /api/v1/orders", "to: GET /orders/{id}");
     let resilience = read("f", &file).unwrap();

@@ -24,7 +24,8 @@ pub enum Exchange {
 }
 
 impl Exchange {
-    /// Publishes the pacts of one version, all or none of them.
+    /// Publishes the pacts and the clauses of one version, all or none of them. A broker has no place for clauses, and
+    /// says so.
     ///
     /// # Errors
     /// The version stands for other content already, or the exchange failed.
@@ -51,13 +52,13 @@ impl Exchange {
         }
     }
 
-    /// Records what a consumer's clause came to. A broker has no place for it.
-    pub async fn record_clause(&self, result: &ClauseResult) -> Result<Vec<Notice>, Error> {
+    /// Records what a consumer's clauses came to. The version's branch is recorded with it. A broker has no place for it.
+    pub async fn record_clause(&self, result: &ClauseResult, version: &Version) -> Result<Vec<Notice>, Error> {
         match self {
             Exchange::Broker(_) => Err(Error::Mistake(
                 "a Pact Broker has no place for resilience clauses: record them in a folder, with `--to`".to_owned(),
             )),
-            Exchange::Folder(folder) => folder.record_clause(result),
+            Exchange::Folder(folder) => folder.record_clause(result, version),
         }
     }
 

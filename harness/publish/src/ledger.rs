@@ -54,7 +54,7 @@ pub struct InteractionResult {
     pub mismatches: Vec<String>,
 }
 
-/// What a consumer's promise came to, of how it bears a provider's failures.
+/// What a consumer's promises came to, of how it bears a provider's failures.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ClauseResult {
     /// Who promises.
@@ -63,7 +63,10 @@ pub struct ClauseResult {
     pub consumer_version: String,
     /// Whose failures.
     pub provider: String,
-    /// Whether it held; `None` while it was not put to the test.
+    /// What the clauses say that were put to the test.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub content: Option<ContentId>,
+    /// Whether all held; `None` where nobody knows.
     pub success: Option<bool>,
     /// When that was found.
     pub recorded_at: Moment,
@@ -113,7 +116,7 @@ pub struct Ledger {
     pub pacts: BTreeMap<(String, String, String), ContentId>,
     /// The last result of each provider's version for each consumer and content.
     pub results: BTreeMap<(String, String, String, ContentId), bool>,
-    /// The clauses of each consumer's version about each provider.
+    /// The clauses of each consumer's version about each provider; `None` while nobody put them to the test.
     pub clauses: BTreeMap<(String, String, String), Option<bool>>,
     /// Who is where now: participant, version, environment.
     pub present: BTreeSet<(String, String, String)>,

@@ -17,7 +17,7 @@
 //! let pact = Pact::read("order-payment.json", text)?;
 //! let exchange = Exchange::Folder(Folder::at(folder.path()));
 //! let version = Version::new("1.0.0").on_branch("main");
-//! exchange.publish(&Publication { participant: "order".into(), version, pacts: vec![pact] }, Moment::now()).await?;
+//! exchange.publish(&Publication { participant: "order".into(), version, pacts: vec![pact], clauses: vec![] }, Moment::now()).await?;
 //!
 //! exchange.create_environment("production", true, Moment::now()).await?;
 //! let answer = exchange.can_deploy("order", "1.0.0", "production").await?;
@@ -29,6 +29,7 @@
 //!
 //! Modules in reading order:
 //! - [`pact`]: a pact on its way, and what makes two of them the same;
+//! - [`clauses`]: resilience clauses on their way;
 //! - [`origin`]: which version this is, by git and by the build that runs;
 //! - [`answer`]: what is said back;
 //! - [`ledger`]: what is known, and who may be deployed by it: pure;
@@ -38,6 +39,7 @@
 //! - [`error`]: what can go wrong, each with its remedy.
 
 pub mod pact;
+pub mod clauses;
 pub mod origin;
 pub mod answer;
 pub mod ledger;
@@ -48,6 +50,7 @@ pub mod error;
 
 pub use answer::{Answer, Notice, NoticeKind, Row};
 pub use broker::{Auth, Broker};
+pub use clauses::Clauses;
 pub use error::Error;
 pub use exchange::{Exchange, wait_until_known};
 pub use folder::Folder;

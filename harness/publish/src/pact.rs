@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use crate::{error::Error, origin::Version};
+use crate::{clauses::Clauses, error::Error, origin::Version};
 
 /// The longest pact that is read, in bytes.
 pub const PACT_BYTES_MAX: usize = 16 * 1024 * 1024;
@@ -29,7 +29,16 @@ impl ContentId {
             items.sort();
             parts.push(items.join("\n"));
         }
-        let digest = Sha256::digest(parts.join("\n\n").as_bytes());
+        ContentId::of_text(&parts.join("\n\n"))
+    }
+
+    /// The id of any value, however its keys are ordered.
+    pub fn of_value(value: &Value) -> ContentId {
+        ContentId::of_text(&canonical(value))
+    }
+
+    fn of_text(text: &str) -> ContentId {
+        let digest = Sha256::digest(text.as_bytes());
         ContentId(digest.iter().map(|byte| format!("{byte:02x}")).collect())
     }
 
@@ -100,7 +109,7 @@ impl Pact {
     }
 }
 
-/// The pacts of one version of a consumer, which are published together or not at all.
+/// The pacts of one version of a consumer, and its resilience clauses, which are published together or not at all.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Publication {
     /// The consumer.
@@ -109,14 +118,16 @@ pub struct Publication {
     pub version: Version,
     /// Its pacts, one for each provider.
     pub pacts: Vec<Pact>,
+    /// What it promises for the time when a provider fails, one for each provider.
+    pub clauses: Vec<Clauses>,
 }
 
 impl Publication {
-    /// The pacts by their consumers, each a publication of the same version.
+    /// The pacts and the clauses by their consumers, each a publication of the same version.
     ///
     /// # Errors
     /// Two files are pacts between the same two.
-    pub fn all(version: &Version, pacts: Vec<Pact>) -> Result<Vec<Publication>, Error> {
+    pub fn all(version: &Version, pacts: Vec<Pact>, clauses: Vec<Clauses>) -> Result<Vec<Publication>, Error> {
         let mut all: Vec<Publication> = Vec::new();
         for pact in pacts {
             let of = all.iter_mut().find(|publication| publication.participant == pact.consumer);
@@ -134,6 +145,18 @@ impl Publication {
                     participant: pact.consumer.clone(),
                     version: version.clone(),
                     pacts: vec![pact],
+                    clauses: Vec::new(),
+                }),
+            }
+        }
+        for of_one in clauses {
+            match all.iter_mut().find(|publication| publication.participant == of_one.consumer) {
+                Some(publication) => publication.clauses.push(of_one),
+                None => all.push(Publication {
+                    participant: of_one.consumer.clone(),
+                    version: version.clone(),
+                    pacts: Vec::new(),
+                    clauses: vec![of_one],
                 }),
             }
         }
@@ -178,7 +201,7 @@ mod tests {
     fn two_pacts_between_the_same_two_are_a_mistake() {
         let text = pact(json!([])).to_string();
         let read = |file| Pact::read(file, &text).unwrap();
-        let mistake = Publication::all(&Version::new("1"), vec![read("a.json"), read("b.json")]).unwrap_err();
+        let mistake = Publication::all(&Version::new("1"), vec![read("a.json"), read("b.json")], vec![]).unwrap_err();
         assert_eq!(
             mistake.to_string(),
             "`a.json` and `b.json` are both the pact between order and payment: publish one of them"

@@ -4,8 +4,8 @@ use std::{collections::BTreeMap, time::Duration};
 
 use serde_json::json;
 use squall_publish::{
-    Auth, Broker, Error, Exchange, InteractionResult, Moment, NoticeKind, Pact, Publication, VerificationResult,
-    Version, ledger::How,
+    Auth, Broker, Clauses, Error, Exchange, InteractionResult, Moment, NoticeKind, Pact, Publication,
+    VerificationResult, Version, ledger::How,
 };
 use squall_test_broker::Asks;
 
@@ -20,7 +20,7 @@ fn pact(status: u16) -> Pact {
 
 fn of_order(version: &str, status: u16) -> Publication {
     let version = Version { build_url: Some("https://ci.example/1".into()), ..Version::new(version).on_branch("main") };
-    Publication { participant: "order".into(), version, pacts: vec![pact(status)] }
+    Publication { participant: "order".into(), version, pacts: vec![pact(status)], clauses: vec![] }
 }
 
 fn result(success: bool) -> VerificationResult {
@@ -72,6 +72,19 @@ async fn from_a_pact_to_a_deployment() {
     assert_eq!(asked().await.deployable, Some(false));
     exchange.record_absence("payment", "5", "production", deployed(), Moment::now()).await.unwrap();
     assert_eq!(asked().await.deployable, None);
+}
+
+#[tokio::test]
+async fn clauses_are_left_out_and_that_is_told() {
+    let broker = squall_test_broker::Broker::start(Asks::Nothing).await.unwrap();
+    let exchange = at(&broker.url(), None);
+    let clauses = vec![Clauses::new("order", "payment", "answers: [503]", &json!({ "answers": [503] }))];
+    for pacts in [of_order("1", 201).pacts, vec![]] {
+        let publication = Publication { pacts, clauses: clauses.clone(), ..of_order("1", 201) };
+        let notices = exchange.publish(&publication, Moment::now()).await.unwrap();
+        let warning = notices.iter().find(|notice| notice.kind == NoticeKind::Warning).expect("a warning");
+        assert!(warning.text.contains("has no place for what order promises"), "{}", warning.text);
+    }
 }
 
 #[tokio::test]

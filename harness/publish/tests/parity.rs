@@ -52,7 +52,8 @@ async fn take(exchange: &Exchange, step: &Step, at: Moment) -> bool {
         Step::Publish { consumer, provider, version, content } => {
             let pacts = vec![pact(consumer, provider, content)];
             let version = Version::new(version.to_string());
-            exchange.publish(&Publication { participant: WHO[consumer].into(), version, pacts }, at).await.is_ok()
+            let publication = Publication { participant: WHO[consumer].into(), version, pacts, clauses: vec![] };
+            exchange.publish(&publication, at).await.is_ok()
         }
         Step::Verify { consumer, provider, version, content, success } => {
             let result = VerificationResult {

@@ -83,6 +83,28 @@ impl Subject {
     /// # Errors
     /// With every mistake that can be found in both, or in the contracts.
     pub fn of(system: Source, scenario: Source, system_folder: PathBuf) -> Result<Subject, SubjectError> {
+        Subject::about(system, scenario, system_folder, None)
+    }
+
+    /// The same with these promises, in place of those in the folder of the system's contracts.
+    ///
+    /// # Errors
+    /// With every mistake that can be found in both, or in the contracts.
+    pub fn with_promises(
+        system: Source,
+        scenario: Source,
+        system_folder: PathBuf,
+        promises: Vec<Promises>,
+    ) -> Result<Subject, SubjectError> {
+        Subject::about(system, scenario, system_folder, Some(promises))
+    }
+
+    fn about(
+        system: Source,
+        scenario: Source,
+        system_folder: PathBuf,
+        promises: Option<Vec<Promises>>,
+    ) -> Result<Subject, SubjectError> {
         let loaded = squall_scenario::load(&system, &scenario).map_err(SubjectError::Mistakes)?;
         let (pacts, resilience) = (Vec::new(), Vec::new());
         let mut subject = Subject { system, scenario, system_folder, loaded, pacts, resilience };
@@ -94,7 +116,7 @@ impl Subject {
         }
         if let Some(folder) = subject.contracts().filter(|_| subject.loaded.scenario.needs_resilience()) {
             let Loaded { system, scenario, .. } = &subject.loaded;
-            let all = resilience::in_folder(&folder)?;
+            let all = promises.map_or_else(|| resilience::in_folder(&folder), Ok)?;
             subject.resilience = resilience::asked_for(scenario, system, &folder, all)?;
         }
         Ok(subject)
@@ -112,7 +134,7 @@ impl Subject {
 }
 
 /// Takes `a/../` out of a path without asking the disk, so that messages show the path a person would type.
-fn tidied(path: &Path) -> PathBuf {
+pub(crate) fn tidied(path: &Path) -> PathBuf {
     let mut tidy = PathBuf::new();
     for part in path.components() {
         match part {

@@ -23,6 +23,8 @@ mod schema;
 
 use std::{fmt, time::Duration};
 
+use serde_json::{Value, json};
+
 pub use read::{FILE_BYTES_MAX, read};
 pub use schema::schema;
 
@@ -75,6 +77,28 @@ pub struct Operation {
     pub method: String,
     /// A path; a segment in braces stands for any one.
     pub path: String,
+}
+
+impl Resilience {
+    /// What is promised, in one form however it is written: two files that say the same give the same.
+    pub fn says(&self) -> Value {
+        let call = |operation: &Option<Operation>| operation.as_ref().map(Operation::to_string);
+        let mut cases: Vec<(String, Value)> = Vec::new();
+        for clause in &self.clauses {
+            let mut answers = clause.answers.clone();
+            answers.sort_unstable();
+            let within_ms = u64::try_from(clause.within.as_millis()).unwrap_or(u64::MAX);
+            cases.extend(clause.cases().map(|(failure, name)| {
+                let says = json!({
+                    "when": failure.word(), "of": call(&clause.of), "to": call(&clause.to),
+                    "within_ms": within_ms, "answers": answers,
+                });
+                (name, says)
+            }));
+        }
+        cases.sort_by(|(one, _), (other, _)| one.cmp(other));
+        cases.into_iter().map(|(_, says)| says).collect()
+    }
 }
 
 impl Failure {

@@ -100,7 +100,7 @@ impl Broker {
     }
 
     pub(crate) async fn publish(&self, publication: &Publication) -> Result<Vec<Notice>, Error> {
-        let Publication { participant, version, pacts } = publication;
+        let Publication { participant, version, pacts, clauses } = publication;
         let to = link::of(&self.index().await?, "pb:publish-contracts", &[])?;
         let contract = |pact: &Pact| {
             json!({
@@ -122,8 +122,19 @@ impl Broker {
                 body[name] = json!(value);
             }
         }
-        let published = self.http.send("POST", &to, &body).await?;
-        Ok(understood::notices(&published))
+        let mut notices = Vec::new();
+        if !pacts.is_empty() || clauses.is_empty() {
+            notices = understood::notices(&self.http.send("POST", &to, &body).await?);
+        }
+        for of_one in clauses {
+            let text = format!(
+                "A Pact Broker has no place for what {participant} promises for the time when {} fails: it was left out, \
+                 and can-i-deploy will not count it. A folder has one.",
+                of_one.provider
+            );
+            notices.push(Notice::new(NoticeKind::Warning, text));
+        }
+        Ok(notices)
     }
 
     /// The pacts that a provider's next version has to hold: those of the main branch and those that are deployed.

@@ -19,7 +19,12 @@ fn at(n: u64) -> Moment {
 }
 
 fn of_order(number: &str, pacts: Vec<Pact>) -> Publication {
-    Publication { participant: "order".to_owned(), version: Version::new(number).on_branch("main"), pacts }
+    Publication {
+        participant: "order".to_owned(),
+        version: Version::new(number).on_branch("main"),
+        pacts,
+        clauses: vec![],
+    }
 }
 
 fn result(version: &str, content: &ContentId, success: bool) -> VerificationResult {
@@ -77,6 +82,65 @@ fn a_released_version_stays_beside_others() {
         folder.record_presence("payment", version, "stores", How::Released, &at(2)).unwrap();
     }
     assert_eq!(folder.ledger().unwrap().present.len(), 2);
+}
+
+fn promising(status: u16) -> Publication {
+    let text = format!("answers: [{status}]");
+    let clauses = vec![Clauses::new("order", "payment", &text, &json!({ "answers": [status] }))];
+    Publication { clauses, ..of_order("1", vec![pact("payment", 201)]) }
+}
+
+fn came_to(clauses: &Clauses, success: Option<bool>) -> ClauseResult {
+    ClauseResult {
+        consumer: clauses.consumer.clone(),
+        consumer_version: "1".to_owned(),
+        provider: clauses.provider.clone(),
+        content: Some(clauses.content.clone()),
+        success,
+        recorded_at: at(5),
+        summary: String::new(),
+    }
+}
+
+#[test]
+fn clauses_that_were_published_are_unknown_until_they_were_tried() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = Folder::at(folder.path());
+    let published = promising(503);
+    let pact = published.pacts[0].content.clone();
+    folder.publish(&published, &at(1)).unwrap();
+    folder.create_environment("production", true, &at(1)).unwrap();
+    folder.record_result(&result("5", &pact, true), &Version::new("5")).unwrap();
+    folder.record_presence("payment", "5", "production", deployed(), &at(2)).unwrap();
+    let asked = || folder.ledger().unwrap().can_deploy("order", "1", "production").unwrap();
+    assert_eq!(asked().deployable, None);
+    assert!(asked().reason.starts_with("Nobody has tried whether version 1 of order bears"), "{}", asked().reason);
+    // What other clauses came to says nothing of these.
+    folder.record_clause(&came_to(&promising(500).clauses[0], Some(true)), &Version::new("1")).unwrap();
+    assert_eq!(asked().deployable, None);
+    for (success, said) in [(Some(true), "1 of order bears"), (Some(false), "does not bear"), (None, "not seen to")] {
+        let notices = folder.record_clause(&came_to(&published.clauses[0], success), &Version::new("1")).unwrap();
+        assert!(notices[0].text.contains(said), "{}", notices[0].text);
+        assert_eq!(asked().deployable, success);
+    }
+    // Whoever is a provider only has nothing to do with it.
+    let of_payment = folder.ledger().unwrap().can_deploy("payment", "5", "production").unwrap();
+    assert_eq!(of_payment.deployable, Some(true));
+}
+
+#[test]
+fn a_version_never_changes_what_it_promises() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = Folder::at(folder.path());
+    folder.publish(&promising(503), &at(1)).unwrap();
+    folder.publish(&promising(503), &at(2)).expect("the same content may come again");
+    let before = folder.ledger().unwrap();
+    let mut changed = promising(500);
+    changed.pacts.push(pact("inventory", 201));
+    let refused = folder.publish(&changed, &at(3)).unwrap_err();
+    assert_eq!(folder.ledger().unwrap(), before, "nothing of it was written");
+    let Error::Conflict { notices, .. } = refused else { panic!("it is a conflict: {refused}") };
+    assert!(notices[1].text.contains("-answers: [503]\n+answers: [500]"), "{}", notices[1].text);
 }
 
 #[test]

@@ -43,6 +43,10 @@ impl Layout {
         self.version_folder(consumer, version).join("pacts").join(file(provider))
     }
 
+    pub(crate) fn clauses(&self, consumer: &str, version: &str, provider: &str) -> PathBuf {
+        self.version_folder(consumer, version).join("clauses").join(file(provider))
+    }
+
     pub(crate) fn clause(&self, of: &ClauseResult) -> PathBuf {
         self.version_folder(&of.consumer, &of.consumer_version).join("resilience").join(file(&of.provider))
     }

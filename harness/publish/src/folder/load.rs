@@ -6,6 +6,7 @@ use serde::de::DeserializeOwned;
 
 use super::{EnvironmentFile, VersionFile, files, layout::Layout};
 use crate::{
+    clauses::Clauses,
     error::Error,
     ledger::{ClauseResult, Ledger, Presence, VerificationResult},
     origin::Moment,
@@ -26,8 +27,16 @@ pub(super) fn ledger(layout: &Layout) -> Result<Ledger, Error> {
             let VerificationResult { provider, provider_version, consumer, content, success, .. } = result;
             ledger.results.insert((provider, provider_version, consumer, content), success);
         }
-        for clause in all::<ClauseResult>(&folder.join("resilience"))? {
-            ledger.clauses.insert((clause.consumer, clause.consumer_version, clause.provider), clause.success);
+        let promised = all::<Clauses>(&folder.join("clauses"))?;
+        for result in all::<ClauseResult>(&folder.join("resilience"))? {
+            let says = promised.iter().find(|clauses| clauses.provider == result.provider).map(|of| &of.content);
+            // What other clauses came to says nothing of these.
+            let counts = says.is_none() || says == result.content.as_ref();
+            let key = (result.consumer, result.consumer_version, result.provider);
+            ledger.clauses.insert(key, result.success.filter(|_| counts));
+        }
+        for clauses in promised {
+            ledger.clauses.entry((clauses.consumer, version.number.clone(), clauses.provider)).or_insert(None);
         }
     }
     for (_, presence) in presences(layout)?.into_iter().filter(|(_, presence)| presence.until.is_none()) {

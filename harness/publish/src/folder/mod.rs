@@ -4,7 +4,8 @@
 //! environments/production.json
 //! participants/order/versions/1.0.0/version.json          branches, tags, the build
 //!                                   pacts/payment.json     the pact, as it was published
-//!                                   resilience/payment.json
+//!                                   clauses/payment.json             what it promises for payment's failures
+//!                                   resilience/payment.json          what that came to
 //!                                   verified/CONSUMER-CONTENT.json   as a provider: the last result
 //!                                   deployed/production.json         and @instance, where there are several
 //!                                   released/production.json
@@ -26,6 +27,7 @@ use serde::{Deserialize, Serialize};
 use self::{files::Files, layout::Layout};
 use crate::{
     answer::{Notice, NoticeKind},
+    clauses::Clauses,
     error::Error,
     ledger::{ClauseResult, How, Ledger, Presence, VerificationResult, known},
     origin::{Moment, Version},
@@ -76,9 +78,9 @@ impl Folder {
         load::ledger(&self.layout)
     }
 
-    /// Publishes the pacts of one version, all or none of them.
+    /// Publishes the pacts and the clauses of one version, all or none of them.
     pub(crate) fn publish(&self, publication: &Publication, at: &Moment) -> Result<Vec<Notice>, Error> {
-        let Publication { participant, version, pacts } = publication;
+        let Publication { participant, version, pacts, clauses } = publication;
         let mut files = Files::open(&self.layout)?;
         let mut notices = Vec::new();
         let mut conflict = Vec::new();
@@ -102,6 +104,24 @@ impl Folder {
                 conflict.push(Notice::new(NoticeKind::Info, difference(&there.text, &pact.text)));
             }
         }
+        for of_one in clauses {
+            let path = self.layout.clauses(participant, &version.number, &of_one.provider);
+            let of = format!("{participant} version {} for failures of {}", version.number, of_one.provider);
+            match files.read_json::<Clauses>(&path)? {
+                None => {
+                    notices.push(Notice::new(NoticeKind::Success, format!("Clauses successfully published of {of}.")))
+                }
+                Some(there) if there.content == of_one.content => {
+                    let text = format!("Clauses of {of} were there already, with the same content.");
+                    notices.push(Notice::new(NoticeKind::Success, text));
+                }
+                Some(there) => {
+                    let text = format!("Cannot change the content of the clauses of {of}.");
+                    conflict.push(Notice::new(NoticeKind::Error, text));
+                    conflict.push(Notice::new(NoticeKind::Info, difference(&there.text, &of_one.text)));
+                }
+            }
+        }
         if !conflict.is_empty() {
             let what = format!("version {} of {participant} stands for other content already", version.number);
             return Err(Error::Conflict { what, notices: conflict });
@@ -110,6 +130,12 @@ impl Folder {
             let path = self.layout.pact(participant, &version.number, &pact.provider);
             if files.read(&path)?.is_none() {
                 files.write(&path, &pact.text)?;
+            }
+        }
+        for of_one in clauses {
+            let path = self.layout.clauses(participant, &version.number, &of_one.provider);
+            if files.read(&path)?.is_none() {
+                files.write_json(&path, of_one)?;
             }
         }
         self.note_version(&mut files, participant, version, at)?;
@@ -132,14 +158,18 @@ impl Folder {
         Ok(vec![Notice::new(NoticeKind::Success, text)])
     }
 
-    /// Records what a consumer's clause came to.
-    pub(crate) fn record_clause(&self, result: &ClauseResult) -> Result<Vec<Notice>, Error> {
+    /// Records what a consumer's clauses came to.
+    pub(crate) fn record_clause(&self, result: &ClauseResult, version: &Version) -> Result<Vec<Notice>, Error> {
         let mut files = Files::open(&self.layout)?;
         files.write_json(&self.layout.clause(result), result)?;
-        let version = Version::new(&result.consumer_version);
-        self.note_version(&mut files, &result.consumer, &version, &result.recorded_at)?;
-        let ClauseResult { consumer, consumer_version, provider, .. } = result;
-        let text = format!("Recorded: how version {consumer_version} of {consumer} bears failures of {provider}.");
+        self.note_version(&mut files, &result.consumer, version, &result.recorded_at)?;
+        let ClauseResult { consumer, consumer_version, provider, success, .. } = result;
+        let word = match success {
+            Some(true) => "bears",
+            Some(false) => "does not bear",
+            None => "was not seen to bear",
+        };
+        let text = format!("Recorded: version {consumer_version} of {consumer} {word} failures of {provider}.");
         Ok(vec![Notice::new(NoticeKind::Success, text)])
     }
 

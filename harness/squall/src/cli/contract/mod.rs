@@ -8,6 +8,7 @@ mod environments;
 mod place;
 mod presence;
 mod publish;
+mod resilience;
 mod say;
 mod verify;
 
@@ -41,6 +42,8 @@ enum Command {
     Publish(publish::Publish),
     /// Start providers and hold them to what their consumers rely on.
     Verify(Box<verify::Verify>),
+    /// Let providers fail, and hold their consumers to what they promise for that time.
+    Resilience(resilience::Resilience),
     /// Ask whether a version may go to an environment, by every verification that is known.
     CanIDeploy(can_i_deploy::CanIDeploy),
     /// Record that a version was deployed; it replaces the one that was.
@@ -70,6 +73,7 @@ pub(super) fn contract(args: &Contract, out: &mut impl Write, err: &mut (impl Wr
             Command::Diff(args) => diff::diff(args, out, err),
             Command::Publish(args) => publish::publish(args, out, err).await,
             Command::Verify(args) => verify::run(args, out, err).await,
+            Command::Resilience(args) => resilience::run(args, out, err).await,
             Command::CanIDeploy(args) => can_i_deploy::can_i_deploy(args, out, err).await,
             Command::RecordDeployment(args) => presence::deployed(args, true, out, err).await,
             Command::RecordUndeployment(args) => presence::deployed(args, false, out, err).await,

@@ -1,6 +1,9 @@
 //! What a system's consumers promise for the time when a provider fails: the one place where these files are opened.
 //!
-//! They stand beside the pacts, `order-payment.resilience.yaml` beside `order-payment.json`.
+//! They stand beside the pacts, `order-payment.resilience.yaml` beside `order-payment.json`. [`trial`] makes the scenario
+//! that puts them to the test.
+
+pub mod trial;
 
 use std::{
     io,
@@ -127,8 +130,6 @@ pub fn of_files(paths: &[PathBuf]) -> Result<Vec<Promises>, ResilienceError> {
 
 /// The promises that a scenario asks about, of those in its system's folder.
 ///
-/// What consumers of other systems promise is passed over.
-///
 /// # Errors
 /// When there is none, or one names a provider that its consumer never calls.
 pub fn asked_for(
@@ -137,15 +138,7 @@ pub fn asked_for(
     folder: &Path,
     all: Vec<Promises>,
 ) -> Result<Vec<Promises>, ResilienceError> {
-    let mut mistakes = Vec::new();
-    let ours = |promises: &&Promises| system.service(&promises.resilience.consumer).is_some();
-    let all: Vec<&Promises> = all.iter().filter(ours).collect();
-    for promises in all.iter().filter(|promises| system.upstream(&promises.edge()).is_none()) {
-        mistakes.push(never_called(system, promises));
-    }
-    if !mistakes.is_empty() {
-        return Err(ResilienceError::Mistakes(mistakes));
-    }
+    let all = of_system(system, all)?;
     let none = |about: String, example: &Edge| ResilienceError::None {
         folder: folder.to_owned(),
         about,
@@ -160,7 +153,18 @@ pub fn asked_for(
             return Err(none(format!("`{edge}`"), edge));
         }
     }
-    Ok(all.into_iter().cloned().collect())
+    Ok(all)
+}
+
+/// Those of this system's own services; what consumers of other systems promise is passed over.
+///
+/// # Errors
+/// When one names a provider that its consumer never calls.
+pub fn of_system(system: &System, mut all: Vec<Promises>) -> Result<Vec<Promises>, ResilienceError> {
+    all.retain(|promises| system.service(&promises.resilience.consumer).is_some());
+    let stray = all.iter().filter(|promises| system.upstream(&promises.edge()).is_none());
+    let mistakes: Vec<Mistakes> = stray.map(|promises| never_called(system, promises)).collect();
+    if mistakes.is_empty() { Ok(all) } else { Err(ResilienceError::Mistakes(mistakes)) }
 }
 
 fn never_called(system: &System, promises: &Promises) -> Mistakes {
