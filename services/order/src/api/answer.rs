@@ -52,15 +52,17 @@ fn not_done(order: &Order, cause: &Cause) -> Problem {
     problem.member("order_id", order.order_id.clone()).member("order_status", order.progress.status.name())
 }
 
+/// Which goods are short is a part of that answer. A callee that does not say which has only refused.
 fn reservation_refused(refusal: &Refusal) -> Problem {
-    let (kind, title) = match refusal.problem.as_str() {
-        "out-of-stock" => ("out-of-stock", "Not enough in stock"),
-        _ => ("reservation-refused", "The goods could not be reserved"),
-    };
-    let problem = reasoned(Problem::new(StatusCode::CONFLICT, kind, title), refusal);
-    match &refusal.sku {
-        Some(sku) => problem.member("sku", sku.clone()),
-        None => problem,
+    match (refusal.problem.as_str(), &refusal.sku) {
+        ("out-of-stock", Some(sku)) => {
+            let problem = Problem::new(StatusCode::CONFLICT, "out-of-stock", "Not enough in stock");
+            reasoned(problem, refusal).member("sku", sku.clone())
+        }
+        _ => reasoned(
+            Problem::new(StatusCode::CONFLICT, "reservation-refused", "The goods could not be reserved"),
+            refusal,
+        ),
     }
 }
 
@@ -76,4 +78,32 @@ fn payment_refused(refusal: &Refusal) -> Problem {
 fn reasoned(problem: Problem, refusal: &Refusal) -> Problem {
     let problem = if refusal.detail.is_empty() { problem } else { problem.detail(refusal.detail.clone()) };
     problem.member("reason", refusal.problem.clone())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::*;
+
+    fn refused(problem: &str, sku: Option<&str>) -> (Value, Value) {
+        let refusal = Refusal {
+            status: 409,
+            problem: problem.to_owned(),
+            detail: String::new(),
+            sku: sku.map(str::to_owned),
+            after_doubt: false,
+        };
+        let body = reservation_refused(&refusal).to_json();
+        (body["type"].clone(), body["sku"].clone())
+    }
+
+    #[test]
+    fn a_short_stock_is_told_only_where_it_is_known_of_what() {
+        let kind = |name: &str| Value::from(format!("https://squall.example/problems/{name}"));
+        assert_eq!(refused("out-of-stock", Some("widget")), (kind("out-of-stock"), "widget".into()));
+        // What inventory promises to name, it may leave out all the same.
+        assert_eq!(refused("out-of-stock", None), (kind("reservation-refused"), Value::Null));
+        assert_eq!(refused("reservation-released", Some("widget")), (kind("reservation-refused"), Value::Null));
+    }
 }
