@@ -257,12 +257,15 @@ pub struct Respond {
     pub headers: BTreeMap<String, String>,
     /// The body.
     pub body: Option<serde_json::Value>,
+    /// The body as it is, in place of `body`: it need not be JSON, whatever the headers say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub text: Option<String>,
 }
 
 impl Respond {
     /// An answer of this status with nothing more.
     pub fn status(status: u16) -> Respond {
-        Respond { status, headers: BTreeMap::new(), body: None }
+        Respond { status, headers: BTreeMap::new(), body: None, text: None }
     }
 }
 

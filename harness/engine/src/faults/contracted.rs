@@ -135,7 +135,7 @@ fn answer(http: &Http, seed: Seed) -> Result<Respond, String> {
         [] => None,
         bytes => Some(serde_json::from_slice(bytes).map_err(|_| "its body is not JSON, which cannot be played yet")?),
     };
-    Ok(Respond { status: sent.status, headers: sent.headers, body })
+    Ok(Respond { status: sent.status, headers: sent.headers, body, text: None })
 }
 
 /// The calls that an interaction is for: one that the system file declares, else its own path if it is a plain one.
@@ -194,7 +194,7 @@ fn edits(
     Ok(chosen.into_iter().map(edit).collect())
 }
 
-fn change(violation: Violation) -> BodyChange {
+pub(crate) fn change(violation: Violation) -> BodyChange {
     match violation {
         Violation::WrongType => BodyChange::Retype,
         Violation::UnknownEnum => BodyChange::Set(json!("squall-unknown")),
@@ -206,7 +206,7 @@ fn change(violation: Violation) -> BodyChange {
 }
 
 /// `lines.0.sku` of `$.lines[0].sku`; none for names that only brackets can hold.
-fn dotted(path: &str) -> Option<String> {
+pub(crate) fn dotted(path: &str) -> Option<String> {
     let path = path.strip_prefix('$').unwrap_or(path);
     let dotted = path.replace('[', ".").replace(']', "");
     (!path.contains('\'')).then(|| dotted.trim_start_matches('.').to_owned())

@@ -68,7 +68,7 @@ fn instead(of: &model::Then) -> proxy::Then {
 }
 
 fn respond(of: &model::Respond) -> proxy::Respond {
-    proxy::Respond { status: of.status, headers: of.headers.clone(), body: of.body.clone() }
+    proxy::Respond { status: of.status, headers: of.headers.clone(), body: of.body.clone(), text: None }
 }
 
 /// Which calls a fault acts on.

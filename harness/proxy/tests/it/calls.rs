@@ -21,6 +21,7 @@ fn unavailable() -> Inject {
         status: 503,
         headers: BTreeMap::from([("retry-after".into(), "1".into())]),
         body: Some(json!({"title": "injected"})),
+        text: None,
     })
 }
 
