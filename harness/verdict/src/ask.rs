@@ -1,6 +1,6 @@
 //! Expressions of the files, asked of what was seen.
 
-use std::{cell::RefCell, collections::BTreeMap};
+use std::{cell::RefCell, collections::BTreeMap, sync::Arc};
 
 use serde_json::Value;
 use squall_record::{Answer, Outcome};
@@ -18,7 +18,7 @@ use crate::evidence::Operation;
 /// remembered where few answers are possible, and the plainest comparison is made here.
 #[derive(Debug)]
 pub struct Question {
-    compiled: Compiled,
+    compiled: Arc<Compiled>,
     /// Whether it looks only at an operation's status and outcome.
     is_of_status: bool,
     by_status: RefCell<BTreeMap<(u16, Outcome), Result<bool, String>>>,
@@ -36,7 +36,7 @@ struct Comparison {
 impl Question {
     /// Compiles an expression; those of a loaded file do compile, so an error is worth telling and no more.
     pub fn new(expression: &Expression) -> Result<Question, String> {
-        let compiled = expression::compile(expression).map_err(|error| error.to_string())?;
+        let compiled = expression::compile_once(expression).map_err(|error| error.to_string())?;
         let is_of_status = compiled.names().all(|name| matches!(name, "status" | "outcome"));
         let comparison = Comparison::of(&expression.0);
         Ok(Question { compiled, is_of_status, by_status: RefCell::default(), comparison })

@@ -25,7 +25,7 @@ pub fn judge(case: &Case<'_, '_>, name: &str) -> CheckVerdict {
     let Some(invariant) = case.system.invariants.iter().find(|invariant| invariant.name == name) else {
         return verdict(State::Inconclusive, format!("the system file has no invariant `{name}`"));
     };
-    let compiled = match expression::compile(&invariant.holds) {
+    let compiled = match expression::compile_once(&invariant.holds) {
         Ok(compiled) => compiled,
         Err(error) => return verdict(State::Inconclusive, error.to_string()),
     };
