@@ -8,14 +8,14 @@ use std::{
     time::Duration,
 };
 
-use squall_record::{Seed, Source};
+use squall_record::{Plan, Seed, Source};
 use squall_scenario::{
     Loaded, Mistakes,
     model::{Scenario, System, Template},
 };
-use tokio::sync::{oneshot, watch};
+use tokio::sync::{Mutex, mpsc, oneshot, watch};
 
-use crate::{EngineError, Interrupt, Options, Progress, RunLeft, run};
+use crate::{EngineError, Interrupt, Options, Progress, RunLeft, run, stand::Asked};
 
 /// What is to be held up.
 #[derive(Clone, Debug)]
@@ -35,6 +35,8 @@ pub(crate) struct Up {
     pub addresses: BTreeMap<String, SocketAddr>,
     /// Where each service keeps its files, if that can be reached from here.
     pub data: BTreeMap<String, PathBuf>,
+    /// What the record opens with.
+    pub plan: Option<Arc<Plan>>,
 }
 
 /// A run's side of holding.
@@ -43,6 +45,8 @@ pub(crate) struct Hold {
     pub up: watch::Sender<Option<Up>>,
     /// When the system is let go.
     pub until: Interrupt,
+    /// What is to be played on it, one after the other, if anything is.
+    pub asked: Option<Mutex<mpsc::Receiver<Asked>>>,
 }
 
 /// A system that is up. Dropping it takes the system down, as [`Held::stop`] does, but waits for nothing.
@@ -81,6 +85,10 @@ impl Held {
     /// Where a service keeps its files, if it is a process. They are gone after the run.
     pub fn data(&self, service: &str) -> Option<PathBuf> {
         self.up.data.get(service).cloned()
+    }
+
+    pub(crate) fn plan(&self) -> Option<&Arc<Plan>> {
+        self.up.plan.as_ref()
     }
 
     /// Takes everything down, and ends when nothing is left but the run's folder.
@@ -123,12 +131,24 @@ pub async fn hold(
     progress: Arc<dyn Progress>,
     interrupt: Interrupt,
 ) -> Result<Held, NotHeld> {
-    let scenario = Source { name: holding.name.clone(), text: String::new() };
     let loaded =
         Loaded { system: part(model, &holding.services), scenario: idle(&holding), warnings: Mistakes::none() };
+    raise(system, loaded, options, progress, interrupt, None).await
+}
+
+/// Starts a system, makes it ready as its scenario's setup says, and ends when it is up.
+pub(crate) async fn raise(
+    system: Source,
+    loaded: Loaded,
+    options: Options,
+    progress: Arc<dyn Progress>,
+    interrupt: Interrupt,
+    asked: Option<mpsc::Receiver<Asked>>,
+) -> Result<Held, NotHeld> {
+    let scenario = Source { name: loaded.scenario.name.clone(), text: String::new() };
     let (up, mut seen) = watch::channel(None);
     let let_go = LetGo { until: Interrupt::new(), own: Interrupt::new() };
-    let hold = Hold { up, until: let_go.until.clone() };
+    let hold = Hold { up, until: let_go.until.clone(), asked: asked.map(Mutex::new) };
     let interrupts = [interrupt, let_go.own.clone()];
     let job = run::Job { system, scenario, loaded, options, progress, interrupts, hold: Some(hold) };
     let left = run::on_its_own_thread(job)?;

@@ -50,6 +50,8 @@ struct Sending {
     dropped: u64,
     queue: Option<SyncSender<Seen>>,
     wire: Wire,
+    /// What is kept in memory as well, while somebody asks for it.
+    tapped: Option<Vec<Fact>>,
 }
 
 /// A fact on its way to the writer, which gives it its number.
@@ -95,6 +97,7 @@ impl Journal {
             dropped: 0,
             queue: Some(queue),
             wire: Wire::new(began),
+            tapped: None,
         };
         Ok((Journal { began, put_down, state: Mutex::new(sending), failed }, Writer(thread)))
     }
@@ -123,6 +126,23 @@ impl Journal {
     /// Asks the live view of the wire.
     pub(crate) fn wire<T>(&self, ask: impl FnOnce(&Wire) -> T) -> T {
         ask(&self.state().wire)
+    }
+
+    /// Keeps every fact in memory as well, from here on.
+    pub(crate) fn tap(&self) {
+        self.state().tapped = Some(Vec::new());
+    }
+
+    /// Looks at what was seen since [`Journal::tap`]; the facts are numbered from 1.
+    pub(crate) fn tapped<T>(&self, look: impl FnOnce(&[Fact]) -> T) -> T {
+        look(self.state().tapped.as_deref().unwrap_or_default())
+    }
+
+    /// What was seen since [`Journal::tap`], in the order of time. Nothing more is kept.
+    pub(crate) fn untap(&self) -> Vec<Fact> {
+        let mut facts = self.state().tapped.take().unwrap_or_default();
+        facts.sort_by_key(|fact| (fact.at_us, fact.n));
+        facts
     }
 
     /// So many facts were lost before they came here.
@@ -186,6 +206,9 @@ impl FactSink for Journal {
 fn take(state: &mut Sending, what: What, instant: Instant, at_us: u64) {
     state.wire.see(&what, instant);
     state.latest_us = state.latest_us.max(at_us);
+    if let Some(tapped) = &mut state.tapped {
+        tapped.push(Fact { n: tapped.len() as u64 + 1, at_us, what: what.clone() });
+    }
     // Tasks of a proxy may still end after the record was closed.
     let Some(queue) = &state.queue else { return };
     if let Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) = queue.try_send(Seen { at_us, what }) {
@@ -284,6 +307,22 @@ mod tests {
         assert!(facts.is_sorted_by_key(|fact| fact.at_us));
         let phases = [RunPhase::Setup, RunPhase::Gate, RunPhase::Load, RunPhase::Settle].map(began);
         assert_eq!(facts.into_iter().map(|fact| fact.what).collect::<Vec<_>>(), [&phases[..], &[ended()]].concat());
+    }
+
+    #[test]
+    fn what_is_tapped_is_what_was_seen_meanwhile() {
+        let (journal, writer) = Journal::over(Vec::new(), Duration::ZERO, 64).unwrap();
+        journal.observe(began(RunPhase::Setup));
+        journal.tap();
+        let earlier = Instant::now();
+        journal.observe_at(began(RunPhase::Load), earlier + Duration::from_millis(5));
+        journal.observe_at(began(RunPhase::Gate), earlier);
+        assert_eq!(journal.tapped(<[Fact]>::len), 2);
+        let seen: Vec<What> = journal.untap().into_iter().map(|fact| fact.what).collect();
+        assert_eq!(seen, [began(RunPhase::Gate), began(RunPhase::Load)]);
+        journal.observe(began(RunPhase::Settle));
+        assert_eq!(journal.tapped(<[Fact]>::len), 0);
+        journal.close(ended(), writer).unwrap();
     }
 
     #[test]

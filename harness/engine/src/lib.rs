@@ -23,6 +23,7 @@
 //! - `reads`, `settle`: waiting until nothing goes on, and reading twice;
 //! - `run`: the phases;
 //! - [`hold`](mod@hold): a system held up without a scenario; [`beside`]: a program of the harness's user next to it;
+//! - [`strike`], [`stand`](mod@stand): a system held up so that one case after the other can be played on it;
 //! - [`mod@clean`]: undoing what a killed run left.
 //!
 //! ```
@@ -68,6 +69,8 @@ mod reads;
 mod settle;
 mod run;
 pub mod hold;
+pub mod strike;
+pub mod stand;
 pub mod beside;
 pub mod clean;
 
@@ -79,6 +82,8 @@ pub use faults::contracted::contracts_suffice;
 pub use hold::{Held, Holding, NotHeld, hold};
 pub use interrupt::Interrupt;
 pub use progress::{Event, Progress, Silent};
+pub use stand::{Case, Gone, Stand, stand};
+pub use strike::{Does, Strike};
 
 /// How to run a scenario.
 #[derive(Clone, Debug)]

@@ -32,6 +32,7 @@ use crate::{
     progress::{Event, Progress},
     reads::Reader,
     settle::{Settling, settle},
+    stand::{self, Boards},
 };
 
 /// What is asked of a run.
@@ -149,7 +150,8 @@ impl Run {
     async fn play(&self, system: &Arc<dyn System>) -> Result<(), Halt> {
         let stage = self.start(system).await?;
         if let Some(hold) = &self.job.hold {
-            self.held(system, hold).await;
+            self.setup(&stage.client).await?;
+            self.held(&stage, hold).await;
             return Ok(());
         }
         let mut done = self.setup(&stage.client).await?;
@@ -159,16 +161,33 @@ impl Run {
         Ok(())
     }
 
-    /// Tells where everything is, and waits until it is let go.
-    async fn held(&self, system: &Arc<dyn System>, hold: &Hold) {
+    /// Tells where everything is, and waits until it is let go. Meanwhile it plays what it is asked to.
+    async fn held(&self, stage: &Stage, hold: &Hold) {
+        let system = &stage.system;
         let services = self.job.loaded.system.services.iter();
         let first = |name: &String| Some((name.clone(), *system.addresses(name).first()?));
         let addresses: BTreeMap<_, _> = services.filter_map(|service| first(&service.name)).collect();
         let kept_here = self.job.options.backend == Backend::Process;
         let data = |name: &String| Some((name.clone(), self.folder.data(name).ok()?));
         let data = addresses.keys().filter(|_| kept_here).filter_map(data).collect();
-        hold.up.send_replace(Some(Up { addresses, data }));
-        hold.until.stopped().await;
+        let plan = Some(Arc::new(self.course.plan.clone()));
+        hold.up.send_replace(Some(Up { addresses, data, plan }));
+        let Some(asked) = &hold.asked else { return hold.until.stopped().await };
+        let mut asked = asked.lock().await;
+        let boards = Boards {
+            course: &self.course,
+            links: &stage.entry.links,
+            client: &stage.client,
+            reader: &stage.reader,
+            system: system.as_ref(),
+            journal: &self.journal,
+            late_at_most: held_back(self.job.options.backend),
+        };
+        tokio::select! {
+            biased;
+            () = hold.until.stopped() => {}
+            () = stand::serve(&boards, &mut asked) => {}
+        }
     }
 
     fn began(&self, phase: RunPhase, lasts: Option<Duration>) {

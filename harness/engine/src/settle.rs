@@ -64,6 +64,59 @@ pub(crate) async fn settle(settling: &Settling<'_>, done: &[Done]) {
     settling.journal.observe(What::SettleEnded { settled: true, still_open: Vec::new() });
 }
 
+/// Waits until one operation and all that it set going is over, and asks after each round of reads whether that is
+/// enough. What has settled is read and handed on whether or not it is.
+///
+/// A whole run must be quiet for as long as the system may pause before two rounds of reads say anything. Whoever
+/// knows what the reads ought to say need not wait so long: they are read again until they do.
+pub(crate) async fn settle_once(settling: &Settling<'_>, done: &[Done], enough: &dyn Fn() -> bool) {
+    let deadline = Instant::now() + settling.bound;
+    let mut progress = Progress { keys: Keys::of(settling.client, done), round: 0, still_open: Vec::new() };
+    let settled = tokio::select! {
+        biased;
+        settled = until_enough(settling, &mut progress, done, enough) => settled,
+        _ = sleep_until(deadline) => false,
+    };
+    let still_open = if settled { Vec::new() } else { what_goes_on(settling, &progress) };
+    settling.journal.observe(What::SettleEnded { settled, still_open });
+}
+
+/// True when it is enough, or has settled; false when neither can come any more because a service is dead.
+async fn until_enough(
+    settling: &Settling<'_>,
+    progress: &mut Progress,
+    done: &[Done],
+    enough: &dyn Fn() -> bool,
+) -> bool {
+    let mut last = BTreeMap::new();
+    let mut pause = Duration::from_millis(5);
+    let quiet_since = || settling.journal.wire(|wire| wire.quiet_since());
+    loop {
+        if !settling.system.died().is_empty() {
+            return false;
+        }
+        let is_quiet = |at: Instant| quiet_since().is_some_and(|since| since + settling.quiet <= at);
+        // What is not found while something goes on may still come to be.
+        let is_known = progress.keys.missing.is_empty() && quiet_since().is_some();
+        if is_known || is_quiet(Instant::now()) {
+            progress.keys.learn(settling, done).await;
+            let began = Instant::now();
+            let due = settling.reader.all(&progress.keys.subjects(settling.client, done));
+            progress.round += 1;
+            let read = settling.reader.round(progress.round, &due).await;
+            progress.still_open = progress.keys.not_learned(done);
+            progress.still_open.extend(open_sagas(settling.reader, &read));
+            let is_over = progress.still_open.is_empty();
+            if is_over && (enough() || (reads::that_differ(&last, &read).is_empty() && is_quiet(began))) {
+                return true;
+            }
+            last = read;
+        }
+        sleep(pause).await;
+        pause = (pause * 2).min(ASK_AGAIN);
+    }
+}
+
 /// How far settling has come.
 struct Progress {
     keys: Keys,
@@ -117,8 +170,12 @@ async fn wait_for_quiet(settling: &Settling<'_>) -> bool {
 }
 
 async fn sagas_not_ended(reader: &Reader, subjects: &[Subject]) -> Vec<String> {
-    let taken = reader.take(&reader.saga_ends(subjects)).await;
-    let open = taken.iter().filter(|(of, taken)| match of {
+    open_sagas(reader, &reader.take(&reader.saga_ends(subjects)).await)
+}
+
+/// One line for each saga that these reads do not show ended.
+fn open_sagas(reader: &Reader, read: &BTreeMap<ReadOf, Taken>) -> Vec<String> {
+    let open = read.iter().filter(|(of, taken)| match of {
         ReadOf::SagaEnd { saga, .. } => !reader.has_ended(saga, taken),
         ReadOf::Named { .. } => false,
     });
