@@ -14,6 +14,7 @@
 //! - [`pacts`]: reading the contracts that a system names;
 //! - [`resilience`]: reading what its consumers promise for the time when a provider fails;
 //! - [`mod@verify`]: providers held to what their consumers rely on;
+//! - [`mod@probe`]: consumers met with broken answers;
 //! - [`cli`]: the command line.
 //!
 //! In a test:
@@ -38,6 +39,7 @@ pub mod files;
 pub mod pacts;
 pub mod resilience;
 pub mod verify;
+pub mod probe;
 pub mod cli;
 
 pub use facade::{Play, Played, built, prepare_containers, scenario};

@@ -61,7 +61,7 @@ pub(crate) struct Run {
     #[arg(long)]
     pub(crate) keep: bool,
     /// Write a report as well: `json=FILE` or `junit=FILE`. May be given more than once.
-    #[arg(long, value_name = "FORMAT=FILE", value_parser = report)]
+    #[arg(long, value_name = "FORMAT=FILE", value_parser = report_to)]
     pub(crate) report: Vec<ReportTo>,
     /// Only the closing lines and what is not held.
     #[arg(long, short)]
@@ -181,7 +181,7 @@ pub(crate) enum ReportFormat {
     Junit,
 }
 
-fn report(text: &str) -> Result<ReportTo, String> {
+pub(crate) fn report_to(text: &str) -> Result<ReportTo, String> {
     let wrong = || format!("`{text}` is not a report: write `json=FILE` or `junit=FILE`");
     let (format, file) = text.split_once('=').ok_or_else(wrong)?;
     let format = match format {
@@ -208,9 +208,9 @@ mod tests {
 
     #[test]
     fn a_report_names_its_format_and_its_file() {
-        assert_eq!(report("junit=a.xml").unwrap(), ReportTo { format: ReportFormat::Junit, file: "a.xml".into() });
+        assert_eq!(report_to("junit=a.xml").unwrap(), ReportTo { format: ReportFormat::Junit, file: "a.xml".into() });
         for wrong in ["", "xml=a", "json", "json="] {
-            assert!(report(wrong).is_err(), "{wrong}");
+            assert!(report_to(wrong).is_err(), "{wrong}");
         }
     }
 }

@@ -7,6 +7,7 @@ mod diff;
 mod environments;
 mod place;
 mod presence;
+mod probe;
 mod publish;
 mod resilience;
 mod say;
@@ -44,6 +45,8 @@ enum Command {
     Verify(Box<verify::Verify>),
     /// Let providers fail, and hold their consumers to what they promise for that time.
     Resilience(resilience::Resilience),
+    /// Break every answer that a consumer relies on, and judge what it makes of it.
+    Probe(Box<probe::Probe>),
     /// Ask whether a version may go to an environment, by every verification that is known.
     CanIDeploy(can_i_deploy::CanIDeploy),
     /// Record that a version was deployed; it replaces the one that was.
@@ -74,6 +77,7 @@ pub(super) fn contract(args: &Contract, out: &mut impl Write, err: &mut (impl Wr
             Command::Publish(args) => publish::publish(args, out, err).await,
             Command::Verify(args) => verify::run(args, out, err).await,
             Command::Resilience(args) => resilience::run(args, out, err).await,
+            Command::Probe(args) => probe::run(args, out, err).await,
             Command::CanIDeploy(args) => can_i_deploy::can_i_deploy(args, out, err).await,
             Command::RecordDeployment(args) => presence::deployed(args, true, out, err).await,
             Command::RecordUndeployment(args) => presence::deployed(args, false, out, err).await,
