@@ -141,10 +141,13 @@ impl Book {
     /// What the contracts say of an answer of this provider.
     pub fn judge(&self, provider: &str, call: &Call<'_>, answer: &Answer<'_>) -> Judged {
         let candidates = self.candidates(provider, call);
+        let takes_status = |promise: &&Arc<Promise>| promise.response.takes_status(answer.status);
+        // Where the status fits some, one of them is what was meant; the others need not be looked at.
+        let (fitting, others): (Vec<_>, Vec<_>) = candidates.into_iter().partition(takes_status);
         let mut not_seen = None;
-        // Of those that the status fits, the one with the fewest mismatches is what was meant.
-        let mut closest: Option<(bool, usize, &Arc<Promise>, Vec<Mismatch>)> = None;
-        for promise in candidates {
+        // The one with the fewest mismatches is what was meant.
+        let mut closest: Option<(&Arc<Promise>, Vec<Mismatch>)> = None;
+        for promise in if fitting.is_empty() { others } else { fitting } {
             let checked = promise.response.check(answer);
             if checked.mismatches.is_empty() {
                 if checked.whole {
@@ -153,14 +156,13 @@ impl Book {
                 not_seen.get_or_insert(promise);
                 continue;
             }
-            let distance = (!promise.response.takes_status(answer.status), checked.mismatches.len());
-            if closest.as_ref().is_none_or(|(status, count, ..)| distance < (*status, *count)) {
-                closest = Some((distance.0, distance.1, promise, checked.mismatches));
+            if closest.as_ref().is_none_or(|(_, fewest)| checked.mismatches.len() < fewest.len()) {
+                closest = Some((promise, checked.mismatches));
             }
         }
         match (not_seen, closest) {
             (Some(promise), _) => Judged::NotSeen(promise.clone()),
-            (None, Some((_, _, promise, mismatches))) => Judged::Broken { closest: promise.clone(), mismatches },
+            (None, Some((promise, mismatches))) => Judged::Broken { closest: promise.clone(), mismatches },
             (None, None) => Judged::Uncovered,
         }
     }
