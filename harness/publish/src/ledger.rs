@@ -17,6 +17,7 @@ use crate::{
     error::Error,
     origin::Moment,
     pact::ContentId,
+    words,
 };
 
 /// What a provider's version came to, held against one pact's content.
@@ -131,10 +132,7 @@ impl Ledger {
     /// There is no such environment.
     pub fn can_deploy(&self, participant: &str, version: &str, environment: &str) -> Result<Answer, Error> {
         if !self.environments.contains(environment) {
-            return Err(Error::Unknown(format!(
-                "there is no environment `{environment}`: {}",
-                known("create it with `squall contract create-environment`, or name one of", &self.environments)
-            )));
+            return Err(words::no_environment(environment, &self.environments));
         }
         if !self.versions.contains(&(participant.to_owned(), version.to_owned())) {
             let reason =
@@ -257,15 +255,6 @@ fn reason(rows: &[Row], environment: &str) -> String {
         None => rows.iter().filter(|row| row.success.is_none()).map(told).collect(),
     };
     against.join("; ")
-}
-
-/// `remedy `a`, `b``, for messages; a word for none.
-pub(crate) fn known(remedy: &str, names: &BTreeSet<String>) -> String {
-    if names.is_empty() {
-        return "none is known yet; create it with `squall contract create-environment`".to_owned();
-    }
-    let names: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
-    format!("{remedy} {}", names.join(", "))
 }
 
 #[cfg(test)]

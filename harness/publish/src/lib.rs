@@ -36,7 +36,7 @@
 //! - [`folder`]: a ledger in files;
 //! - [`broker`]: a Pact Broker;
 //! - [`exchange`]: either of them;
-//! - [`error`]: what can go wrong, each with its remedy.
+//! - [`error`]: what can go wrong, each with its remedy; `words`: what a broker's client and a folder say alike.
 
 pub mod pact;
 pub mod clauses;
@@ -47,6 +47,7 @@ pub mod folder;
 pub mod broker;
 pub mod exchange;
 pub mod error;
+mod words;
 
 pub use answer::{Answer, Notice, NoticeKind, Row};
 pub use broker::{Auth, Broker};

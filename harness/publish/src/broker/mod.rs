@@ -20,6 +20,7 @@ use crate::{
     ledger::{How, VerificationResult},
     origin::Version,
     pact::{ContentId, Pact, Publication},
+    words,
 };
 
 /// How long one request may take, its answer's body included.
@@ -175,12 +176,7 @@ impl Broker {
         let to = link::of(&pact, "pb:publish-verification-results", &[])
             .map_err(|_| Error::NotABroker { url: href, why: "the pact has no link to publish results".to_owned() })?;
         self.http.send("POST", &to, &understood::result_as_json(result, &pact)).await?;
-        let word = if result.success { "succeeded" } else { "failed" };
-        let text = format!(
-            "Recorded: version {provider_version} of {provider} {word} against the pact of {}.",
-            result.consumer
-        );
-        Ok(vec![Notice::new(NoticeKind::Success, text)])
+        Ok(words::result_recorded(result))
     }
 
     /// The newest pact between the two whose content this is.
@@ -233,11 +229,11 @@ impl Broker {
     pub(crate) async fn create_environment(&self, name: &str, production: bool) -> Result<Vec<Notice>, Error> {
         // A broker makes some itself.
         if self.environments_by_name().await?.contains_key(name) {
-            return Ok(vec![Notice::new(NoticeKind::Info, format!("Environment {name} was there already."))]);
+            return Ok(words::environment_was_there(name));
         }
         let to = link::of(&self.index().await?, "pb:environments", &[])?;
         self.http.send("POST", &to, &json!({ "name": name, "production": production })).await?;
-        Ok(vec![Notice::new(NoticeKind::Success, format!("Created environment {name}."))])
+        Ok(words::environment_made(name))
     }
 
     pub(crate) async fn record_presence(
@@ -247,31 +243,26 @@ impl Broker {
         environment: &str,
         how: How,
     ) -> Result<Vec<Notice>, Error> {
-        let (rel, body, word) = match how {
-            How::Deployed { instance: None } => ("pb:record-deployment", json!({}), "deployed to"),
+        let (rel, body) = match &how {
+            How::Deployed { instance: None } => ("pb:record-deployment", json!({})),
             How::Deployed { instance: Some(instance) } => {
-                ("pb:record-deployment", json!({ "applicationInstance": instance }), "deployed to")
+                ("pb:record-deployment", json!({ "applicationInstance": instance }))
             }
-            How::Released => ("pb:record-release", json!({}), "released to"),
+            How::Released => ("pb:record-release", json!({})),
         };
         let index = self.index().await?;
         let to = link::of(&index, "pb:pacticipant-version", &[("pacticipant", participant), ("version", version)])?;
         let found = self.http.get(&to).await.map_err(|error| match error {
-            Error::Unknown(_) => Error::Unknown(format!(
-                "nothing is known of version {version} of {participant}: publish its pacts or its verification results first"
-            )),
+            Error::Unknown(_) => words::no_version(participant, version),
             other => other,
         })?;
         let links = link::all(&found, rel);
         let Some(to) = links.iter().find(|link| link.name.as_deref() == Some(environment)) else {
-            let there: std::collections::BTreeSet<String> = links.into_iter().filter_map(|link| link.name).collect();
-            let remedy =
-                crate::ledger::known("create it with `squall contract create-environment`, or name one of", &there);
-            return Err(Error::Unknown(format!("there is no environment `{environment}`: {remedy}")));
+            let there = links.into_iter().filter_map(|link| link.name).collect();
+            return Err(words::no_environment(environment, &there));
         };
         self.http.send("POST", &to.href, &body).await?;
-        let text = format!("Recorded version {version} of {participant} as {word} {environment}.");
-        Ok(vec![Notice::new(NoticeKind::Success, text)])
+        Ok(words::presence_recorded(participant, version, environment, &how))
     }
 
     pub(crate) async fn record_absence(
@@ -283,9 +274,7 @@ impl Broker {
     ) -> Result<Vec<Notice>, Error> {
         let environments = self.environments_by_name().await?;
         let Some(of) = environments.get(environment) else {
-            let there = environments.into_keys().collect();
-            let remedy = crate::ledger::known("name one of", &there);
-            return Err(Error::Unknown(format!("there is no environment `{environment}`: {remedy}")));
+            return Err(words::no_environment(environment, &environments.into_keys().collect()));
         };
         let (rel, list, change) = match &how {
             How::Deployed { .. } => {
@@ -310,13 +299,10 @@ impl Broker {
         };
         let all = found.pointer(&format!("/_embedded/{list}")).and_then(Value::as_array);
         let Some(entry) = all.into_iter().flatten().find(is_it) else {
-            return Err(Error::Unknown(format!(
-                "version {version} of {participant} is not in {environment} now: there is nothing to end"
-            )));
+            return Err(words::not_there(participant, version, environment));
         };
         self.http.send("PATCH", &link::of(entry, "self", &[])?, &change).await?;
-        let text = format!("Recorded version {version} of {participant} as gone from {environment}.");
-        Ok(vec![Notice::new(NoticeKind::Success, text)])
+        Ok(words::absence_recorded(participant, version, environment))
     }
 
     pub(crate) async fn can_deploy(

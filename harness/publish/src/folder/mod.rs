@@ -29,9 +29,10 @@ use crate::{
     answer::{Notice, NoticeKind},
     clauses::Clauses,
     error::Error,
-    ledger::{ClauseResult, How, Ledger, Presence, VerificationResult, known},
+    ledger::{ClauseResult, How, Ledger, Presence, VerificationResult},
     origin::{Moment, Version},
     pact::{Pact, Publication},
+    words,
 };
 
 /// Contracts exchanged in a folder.
@@ -152,10 +153,7 @@ impl Folder {
         let mut files = Files::open(&self.layout)?;
         files.write_json(&self.layout.result(result), result)?;
         self.note_version(&mut files, &result.provider, version, &result.verified_at)?;
-        let VerificationResult { provider, provider_version, consumer, success, .. } = result;
-        let word = if *success { "succeeded" } else { "failed" };
-        let text = format!("Recorded: version {provider_version} of {provider} {word} against the pact of {consumer}.");
-        Ok(vec![Notice::new(NoticeKind::Success, text)])
+        Ok(words::result_recorded(result))
     }
 
     /// Records what a consumer's clauses came to.
@@ -178,10 +176,10 @@ impl Folder {
         let mut files = Files::open(&self.layout)?;
         let path = self.layout.environment(name);
         if files.read(&path)?.is_some() {
-            return Ok(vec![Notice::new(NoticeKind::Info, format!("Environment {name} was there already."))]);
+            return Ok(words::environment_was_there(name));
         }
         files.write_json(&path, &EnvironmentFile { name: name.to_owned(), production, created: at.clone() })?;
-        Ok(vec![Notice::new(NoticeKind::Success, format!("Created environment {name}."))])
+        Ok(words::environment_made(name))
     }
 
     /// Records that a version was deployed or released. A deployment ends the one that it replaces.
@@ -215,12 +213,7 @@ impl Folder {
             until: None,
         };
         files.write_json(&self.layout.presence(&presence), &presence)?;
-        let word = match presence.how {
-            How::Deployed { .. } => "deployed to",
-            How::Released => "released to",
-        };
-        let text = format!("Recorded version {version} of {participant} as {word} {environment}.");
-        Ok(vec![Notice::new(NoticeKind::Success, text)])
+        Ok(words::presence_recorded(participant, version, environment, &presence.how))
     }
 
     /// Records that a version is gone.
@@ -242,27 +235,20 @@ impl Folder {
                 && presence.until.is_none()
         };
         let Some((path, mut presence)) = load::presences(&self.layout)?.into_iter().find(|(_, of)| is_it(of)) else {
-            return Err(Error::Unknown(format!(
-                "version {version} of {participant} is not in {environment} now: there is nothing to end"
-            )));
+            return Err(words::not_there(participant, version, environment));
         };
         presence.until = Some(at.clone());
         files.write_json(&path, &presence)?;
-        let text = format!("Recorded version {version} of {participant} as gone from {environment}.");
-        Ok(vec![Notice::new(NoticeKind::Success, text)])
+        Ok(words::absence_recorded(participant, version, environment))
     }
 
     fn must_know(&self, participant: &str, version: &str, environment: &str) -> Result<(), Error> {
         let ledger = self.ledger()?;
         if !ledger.environments.contains(environment) {
-            let remedy =
-                known("create it with `squall contract create-environment`, or name one of", &ledger.environments);
-            return Err(Error::Unknown(format!("there is no environment `{environment}`: {remedy}")));
+            return Err(words::no_environment(environment, &ledger.environments));
         }
         if !ledger.versions.contains(&(participant.to_owned(), version.to_owned())) {
-            return Err(Error::Unknown(format!(
-                "nothing is known of version {version} of {participant}: publish its pacts or its verification results first"
-            )));
+            return Err(words::no_version(participant, version));
         }
         Ok(())
     }
