@@ -298,6 +298,20 @@ fn a_call_that_went_with_its_request_ran_out_of_nothing() {
 }
 
 #[test]
+fn a_call_that_was_made_after_the_answer_is_none_of_the_requests() {
+    let mut story = story("timeout", "");
+    story.placed(1, 1_000, 100, 500);
+    story.reserve(1, 1_005, Reply::Answer(201));
+    charged(&mut story, 1, 1_200, 1, hung_up());
+    story.expect_saying(&name("timeout"), State::Inconclusive, "led to a call");
+    // Made before it, and not answered until after it, it is.
+    let mut story = self::story("timeout", "");
+    story.placed(1, 1_000, 100, 500);
+    charged(&mut story, 1, 1_010, 1, hung_up());
+    story.expect(&name("timeout"), State::Violated);
+}
+
+#[test]
 fn requests_of_one_trace_at_one_time_are_not_told_apart() {
     let mut story = story("timeout", "");
     failed(&mut story, 1, 1_000, hung_up(), 500);

@@ -86,14 +86,19 @@ pub(super) struct Resilience {
     json: bool,
 }
 
-/// What ends the command before its verdict.
-struct Stopped {
-    exit: Exit,
-    why: String,
+/// What is to be played.
+struct Prepared {
+    /// The system file.
+    system: Source,
+    /// The system's root.
+    root: PathBuf,
+    /// What is promised, each with the scenario that tries it.
+    trials: Vec<(Promises, Trial)>,
 }
 
-fn mistake(why: impl ToString) -> Stopped {
-    Stopped { exit: Exit::Mistake, why: why.to_string() }
+/// A mistake, in words.
+fn mistake(why: impl ToString) -> String {
+    why.to_string()
 }
 
 pub(super) async fn run(
@@ -102,22 +107,22 @@ pub(super) async fn run(
     err: &mut (impl Write + IsTerminal),
 ) -> io::Result<Exit> {
     match prepared(args) {
-        Ok(trials) if args.scenario => {
-            let texts: Vec<&str> = trials.iter().map(|(_, trial)| trial.text.as_str()).collect();
+        Ok(prepared) if args.scenario => {
+            let texts: Vec<&str> = prepared.trials.iter().map(|(_, trial)| trial.text.as_str()).collect();
             write!(out, "{}", texts.join("---\n"))?;
             Ok(Exit::Held)
         }
-        Ok(trials) => tried(args, trials, out, err).await,
-        Err(Stopped { exit, why }) => {
+        Ok(prepared) => tried(args, prepared, out, err).await,
+        Err(why) => {
             let label = if why.starts_with("error:") { "" } else { "error: " };
             writeln!(err, "{label}{why}")?;
-            Ok(exit)
+            Ok(Exit::Mistake)
         }
     }
 }
 
-/// What is promised, each with the scenario that tries it.
-fn prepared(args: &Resilience) -> Result<Vec<(Promises, Trial)>, Stopped> {
+/// Reads everything, and makes what is to be played.
+fn prepared(args: &Resilience) -> Result<Prepared, String> {
     let source =
         files::read(&args.system).map_err(|why| mistake(format!("{why}; name the system file with `--system`")))?;
     let system = squall_scenario::load_system(&source).map_err(|why| mistake(why.render(false)))?;
@@ -127,7 +132,8 @@ fn prepared(args: &Resilience) -> Result<Vec<(Promises, Trial)>, Stopped> {
             args.system.display()
         )));
     };
-    let folder = tidied(&root(args, &system).join(folder));
+    let root = tidied(&folder_of(args).join(&system.root));
+    let folder = tidied(&root.join(folder));
     let all = promises(args, &system, &folder)?;
     let known = pacts::read(&folder).map_err(mistake)?;
     let known: Vec<model::Pact> = known.iter().filter_map(|pact| model::read(&pact.name, &pact.text).ok()).collect();
@@ -142,15 +148,16 @@ fn prepared(args: &Resilience) -> Result<Vec<(Promises, Trial)>, Stopped> {
             trial::of(&promises, &grounds).map_err(|why| mistake(format!("{}: {why}", promises.source.name)))?;
         trials.push((promises, trial));
     }
-    Ok(trials)
+    Ok(Prepared { system: source, root, trials })
 }
 
-fn root(args: &Resilience, system: &System) -> PathBuf {
-    tidied(&args.system.parent().unwrap_or(Path::new("")).join(&system.root))
+/// The folder that the system file lies in.
+fn folder_of(args: &Resilience) -> PathBuf {
+    args.system.parent().unwrap_or(Path::new("")).to_owned()
 }
 
 /// The promises that are meant, all of this system's services.
-fn promises(args: &Resilience, system: &System, folder: &Path) -> Result<Vec<Promises>, Stopped> {
+fn promises(args: &Resilience, system: &System, folder: &Path) -> Result<Vec<Promises>, String> {
     let is_file = |of: &&String| resilience::is_named_so(Path::new(of.as_str())) || of.contains('/');
     let (named, consumers): (Vec<&String>, Vec<&String>) = args.of.iter().partition(is_file);
     let named: Vec<PathBuf> = named.into_iter().map(PathBuf::from).collect();
@@ -187,7 +194,7 @@ fn promises(args: &Resilience, system: &System, folder: &Path) -> Result<Vec<Pro
 }
 
 /// The scenario that prepares the system: the one that was named, else one that does nothing special to its load.
-fn like(args: &Resilience, system: &System) -> Result<Option<Scenario>, Stopped> {
+fn like(args: &Resilience, system: &System) -> Result<Option<Scenario>, String> {
     if let Some(path) = &args.like {
         let subject = Subject::read(path).map_err(mistake)?;
         if subject.loaded.system.name != system.name {
@@ -209,7 +216,7 @@ fn like(args: &Resilience, system: &System) -> Result<Option<Scenario>, Stopped>
 
 async fn tried(
     args: &Resilience,
-    trials: Vec<(Promises, Trial)>,
+    prepared: Prepared,
     out: &mut impl Write,
     err: &mut (impl Write + IsTerminal),
 ) -> io::Result<Exit> {
@@ -224,8 +231,18 @@ async fn tried(
     interrupt::watch(interrupt.clone());
     let screen = Screen::new(args.json);
     let (mut exit, mut verdicts) = (Exit::Held, Vec::new());
+    let Prepared { system, root, trials } = prepared;
     for (promises, trial) in trials {
-        let subject = match written(args, &promises, &trial) {
+        let path = match kept(&root, &trial) {
+            Ok(path) => path,
+            Err(why) => {
+                writeln!(err, "error: cannot write the scenario that is to be played: {why}")?;
+                return Ok(Exit::Environment);
+            }
+        };
+        let scenario = Source { name: path.display().to_string(), text: trial.text.clone() };
+        let subject = Subject::with_promises(system.clone(), scenario, folder_of(args), vec![promises.clone()]);
+        let subject = match subject {
             Ok(subject) => subject,
             Err(why) => {
                 show(&why, err)?;
@@ -281,18 +298,13 @@ async fn version(args: &Resilience) -> Result<Version, squall_publish::Error> {
     Ok(Version { branch: args.branch.clone().or(of_origin.branch.clone()), ..of_origin })
 }
 
-/// The trial as a scenario that can be played again by its file.
-fn written(args: &Resilience, promises: &Promises, trial: &Trial) -> Result<Subject, crate::play::SubjectError> {
-    let unwritable = |path: &Path, why| files::FileError::Unreadable { path: path.to_owned(), why };
-    let system = files::read(&args.system)?;
-    let model = squall_scenario::load_system(&system).map_err(crate::play::SubjectError::Mistakes)?;
-    let folder = root(args, &model).join(MADE);
-    std::fs::create_dir_all(&folder).map_err(|why| unwritable(&folder, why))?;
+/// Puts the trial where it can be played again by its file.
+fn kept(root: &Path, trial: &Trial) -> io::Result<PathBuf> {
+    let folder = root.join(MADE);
+    std::fs::create_dir_all(&folder)?;
     let path = folder.join(format!("{}.yaml", trial.name));
-    std::fs::write(&path, &trial.text).map_err(|why| unwritable(&path, why))?;
-    let scenario = Source { name: path.display().to_string(), text: trial.text.clone() };
-    let system_folder = args.system.parent().unwrap_or(Path::new("")).to_owned();
-    Subject::with_promises(system, scenario, system_folder, vec![promises.clone()])
+    std::fs::write(&path, &trial.text)?;
+    Ok(path)
 }
 
 /// The cases of the promises in a verdict.

@@ -139,8 +139,7 @@ impl<'c, 'a, 'r> Ground<'c, 'a, 'r> {
         let other_provider = |led: &Call<'_>| {
             led.edge.from == self.edge.from && led.edge.to != self.edge.to && led.edge.kind == EdgeKind::Calls
         };
-        let broken_elsewhere = call.hit()
-            || deaths.any(|exit| call.started.us <= exit.at.us && exit.at.us <= until)
+        let broken_elsewhere = deaths.any(|exit| call.started.us <= exit.at.us && exit.at.us <= until)
             || of_trace().any(|led| other_provider(led) && open(led) && (led.failed() || led.hit()))
             || case.scenario.faults.iter().filter(|fault| self.is_elsewhere(fault, call.edge)).any(|fault| {
                 let slack = case.evidence.tolerance.tick_us;
