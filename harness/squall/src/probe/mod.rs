@@ -266,7 +266,9 @@ impl Run<'_> {
 
     fn close(mut self, interrupted: bool) -> Probed {
         let wanted = self.targets.iter().enumerate().filter(|(_, target)| target.wanted);
-        let unreached = wanted.filter(|(_, target)| !self.is_reached(target)).map(|(place, _)| place).collect();
+        // Who was interrupted had not looked everywhere.
+        let missed = wanted.filter(|(_, target)| !interrupted && !self.is_reached(target));
+        let unreached = missed.map(|(place, _)| place).collect();
         self.played.sort_by_key(|played| (played.case.of.first().copied(), played.case.column));
         Probed {
             consumer: self.with.consumer.clone(),

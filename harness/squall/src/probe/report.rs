@@ -140,7 +140,7 @@ fn of_wanted<'p>(probed: &'p Probed, played: &'p Played) -> impl Iterator<Item =
 }
 
 fn unreached(probed: &Probed) -> String {
-    if probed.unreached.is_empty() || probed.interrupted {
+    if probed.unreached.is_empty() {
         return String::new();
     }
     let calls: BTreeSet<String> = probed.unreached.iter().map(|place| probed.targets[*place].call_in_words()).collect();
