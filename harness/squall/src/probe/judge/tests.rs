@@ -4,12 +4,12 @@ use serde_json::{Value, json};
 use squall_contract::{example::Sent, model, violation::Violation};
 use squall_engine::Does;
 use squall_record::{
-    Backend, Body, CallId, ConnectionId, Decision, Edge, Link, OperationId, Phase, ReadOf, RunPhase, Seed, Seen,
-    Source, TraceId,
+    Answer, Backend, Body, CallId, ConnectionId, Decision, Edge, Link, OperationId, Phase, ReadOf, RunPhase, Seed,
+    Seen, Source, TraceId,
 };
 
 use super::*;
-use crate::probe::case::Way;
+use crate::probe::case::{BROKEN, Column, Way};
 
 const SHOP: &str = "
 schema: 1
