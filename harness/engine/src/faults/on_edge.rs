@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use futures_util::future::try_join_all;
 use squall_proxy::Hits;
 use squall_record::{Edge, FactSink, What};
 use squall_scenario::model::Fault;
@@ -26,7 +27,7 @@ pub(super) async fn inject(
 ) -> Result<(), Failed> {
     scene.folder.note_undo(&fault.name, Undo::DiesWithHarness).map_err(|why| not_undoable(fault, &why))?;
     let on = links_of(scene, fault)?;
-    let mut dropped_connections = 0;
+    let mut links = Vec::new();
     for (link, edge) in &on {
         let (inject, matching) = translated(scene, fault, *link, edge.as_ref())?;
         let of_link = squall_proxy::Fault {
@@ -37,17 +38,20 @@ pub(super) async fn inject(
             matching,
             keeps_live: fault.keeps_live,
         };
-        dropped_connections += scene.links[link].inject(of_link).await?.dropped_connections;
+        links.push((&scene.links[link], of_link));
     }
+    // It began with the first link that it may act on, which may be a while before the last proxy says so.
+    let began = Instant::now();
+    let injected = try_join_all(links.into_iter().map(|(link, of_link)| link.inject(of_link))).await?;
+    let dropped_connections = injected.iter().map(|of_link| of_link.dropped_connections).sum();
     let by = by(held.as_ref());
-    scene.journal.observe(What::FaultStarted { fault: fault.name.clone(), by, dropped_connections });
+    scene.journal.observe_at(What::FaultStarted { fault: fault.name.clone(), by, dropped_connections }, began);
     scene.progress.report(Event::FaultStarted { fault: fault.name.clone() });
     drop(held);
     end.or(until).await;
+    let healed = try_join_all(on.keys().map(|link| scene.links[link].heal(&fault.name))).await?;
     let mut hits = Hits::default();
-    for link in on.keys() {
-        hits += scene.links[link].heal(&fault.name).await?;
-    }
+    healed.into_iter().for_each(|of_link| hits += of_link);
     let Hits { eligible, applied } = hits;
     scene.journal.observe(What::FaultHealed { fault: fault.name.clone(), eligible, applied });
     scene.progress.report(Event::FaultHealed { fault: fault.name.clone() });
