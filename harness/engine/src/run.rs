@@ -362,9 +362,7 @@ impl Run {
         let ((), tally, ()) = tokio::try_join!(biased; faults, load, clock)?;
         match canary.choked() {
             // The load comes before everything else on the machine; databases, proxies and services do not.
-            Some(late) if self.job.options.backend == Backend::Container && !is_tolerated => {
-                Err(self.too_busy(format!("under load {}", wake_ups(late))))
-            }
+            Some(late) if !is_tolerated => Err(self.too_busy(format!("under load {}", wake_ups(late)))),
             _ => Ok(tally.done),
         }
     }
