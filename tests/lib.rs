@@ -4,7 +4,7 @@ mod command_line;
 
 use std::{io::Write, process::ExitCode};
 
-use libtest_mimic::{Failed, Trial};
+use libtest_mimic::{Arguments, Failed, Trial};
 use squall::{Backend, Play, Status, facade::Played};
 
 pub use command_line::{ChangedPact, Said, command_line, pact};
@@ -71,7 +71,19 @@ pub fn container_main(trials: impl FnOnce() -> Vec<Trial>) -> ExitCode {
         let _ = writeln!(std::io::stderr(), "{word}: tests with containers: {why}");
         return if required { ExitCode::FAILURE } else { ExitCode::SUCCESS };
     }
-    squall::suite::run_on(Backend::Container, trials())
+    // What takes processors or memory away has the machine for itself: what is beside it would be short of them too.
+    let (alone, together): (Vec<Trial>, Vec<Trial>) =
+        trials().into_iter().partition(|trial| trial.name().starts_with("resource/"));
+    let asked = Arguments::from_args();
+    let jobs = asked.test_threads.unwrap_or_else(|| squall::suite::jobs_by_default(Backend::Container));
+    let mut failed = false;
+    for (jobs, trials) in [(jobs, together), (1, alone)] {
+        if !trials.is_empty() {
+            let arguments = Arguments { test_threads: Some(jobs), ..asked.clone() };
+            failed |= libtest_mimic::run(&arguments, trials).has_failed();
+        }
+    }
+    if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }
 
 fn prepare() -> Result<(), String> {

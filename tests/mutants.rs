@@ -35,7 +35,17 @@ fn main() -> std::process::ExitCode {
             violated_by("invariant"),
         ),
         caught("fresh-key-per-retry", "saga/lost-answers", "invariant"),
-        caught("retry-without-bound", "network/connection-resets", "attempts"),
+        trial(
+            "retry-without-bound is caught by attempts",
+            // With a breaker, five failures of all calls mostly come before the fourth of one.
+            || {
+                mutant("network/connection-resets", "retry-without-bound").with_system_text(
+                    r#"PAYMENT_BREAKER: "{{ calls.payment.breaker | tojson }}""#,
+                    r#"PAYMENT_BREAKER: '{"counts":"attempts","consecutive":1000,"cool_down_ms":1,"trials":1}'"#,
+                )
+            },
+            violated_by("attempts"),
+        ),
         trial(
             "an unknown mutant stops the service at its start",
             || mutant("saga/short-stock", "no-such-mutant"),
