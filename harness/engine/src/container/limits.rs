@@ -29,18 +29,20 @@ impl InForce {
     pub(crate) async fn was_felt(&self, unit: &Unit, docker: &Docker) -> bool {
         let life = unit.life();
         let before = if life.number == self.before.0 { self.before.1 } else { 0 };
-        life.out_of_memory || came_up(self.limit, unit, docker).await > before
+        let Some(stats) = stats(unit, docker).await else { return life.out_of_memory };
+        life.out_of_memory || counted(self.limit, &stats) > before || is_full(self.limit, &stats)
     }
 }
 
-/// How often a container came up to a limit: was throttled, or was refused memory. Nothing where the engine does not
-/// tell, or the container is dead.
-async fn came_up(limit: Limit, unit: &Unit, docker: &Docker) -> u64 {
+/// What the engine tells of a container's use; nothing where it does not, or the container is dead.
+async fn stats(unit: &Unit, docker: &Docker) -> Option<ContainerStatsResponse> {
     let once = StatsOptionsBuilder::default().stream(false).one_shot(true).build();
-    match docker.client().stats(&unit.made_of.name, Some(once)).next().await {
-        Some(Ok(stats)) => counted(limit, &stats),
-        _ => 0,
-    }
+    docker.client().stats(&unit.made_of.name, Some(once)).next().await?.ok()
+}
+
+/// How often a container came up to a limit: was throttled, or was refused memory.
+async fn came_up(limit: Limit, unit: &Unit, docker: &Docker) -> u64 {
+    stats(unit, docker).await.map_or(0, |stats| counted(limit, &stats))
 }
 
 fn counted(limit: Limit, stats: &ContainerStatsResponse) -> u64 {
@@ -49,14 +51,15 @@ fn counted(limit: Limit, stats: &ContainerStatsResponse) -> u64 {
             let throttling = stats.cpu_stats.as_ref().and_then(|cpu| cpu.throttling_data.as_ref());
             throttling.and_then(|data| data.throttled_periods).unwrap_or_default()
         }
-        Limit::Memory(bytes) => {
-            let memory = stats.memory_stats.as_ref();
-            let refused = memory.and_then(|memory| memory.failcnt);
-            // The second version of control groups counts no refusals here: being within a tenth of it counts there.
-            let is_full = memory.and_then(|memory| memory.usage).is_some_and(|usage| usage >= bytes - bytes / 10);
-            refused.unwrap_or(u64::from(is_full))
-        }
+        Limit::Memory(_) => stats.memory_stats.as_ref().and_then(|memory| memory.failcnt).unwrap_or_default(),
     }
+}
+
+/// Whether memory is within a tenth of its limit. The second version of control groups counts no refusals, and recent
+/// kernels make room before they refuse in the first one too.
+fn is_full(limit: Limit, stats: &ContainerStatsResponse) -> bool {
+    let Limit::Memory(bytes) = limit else { return false };
+    stats.memory_stats.as_ref().and_then(|memory| memory.usage).is_some_and(|usage| usage >= bytes - bytes / 10)
 }
 
 /// The period over which the operating system measures use of the processor, in microseconds: its own default.
@@ -93,6 +96,15 @@ mod tests {
     fn asked(limits: &[Limit]) -> (Option<i64>, Option<i64>, Option<i64>) {
         let update = update(limits.iter().copied());
         (update.cpu_quota, update.memory, update.memory_swap)
+    }
+
+    #[test]
+    fn memory_that_is_nearly_full_is_at_its_limit_and_a_processor_never_is() {
+        let memory = bollard::models::ContainerMemoryStats { usage: Some(23_900_000), ..Default::default() };
+        let stats = ContainerStatsResponse { memory_stats: Some(memory), ..Default::default() };
+        assert!(is_full(Limit::Memory(24_000_000), &stats));
+        assert!(!is_full(Limit::Memory(2_000_000_000), &stats));
+        assert!(!is_full(Limit::Cpu(0.1), &stats));
     }
 
     #[test]
